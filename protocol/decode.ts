@@ -1,0 +1,131 @@
+import { type Address, parseAddress } from './address.js';
+import type { ErrorCode } from './errors.js';
+import type { ClientFrame } from './frames.js';
+import { LIMITS } from './limits.js';
+
+/** Why a frame was refused. `messageId` is set where the frame carried a usable one, so the sender can match it. */
+export class Rejection {
+  constructor(
+    readonly code: ErrorCode,
+    readonly messageId?: string,
+    readonly message?: string,
+  ) {}
+}
+
+type Fields = Record<string, unknown>;
+type Decoder = (fields: Fields) => ClientFrame | ErrorCode;
+
+const MESSAGE_ID = /^[\x20-\x7e]{1,128}$/;
+
+/**
+ * Checks one text frame. Only the named fields are looked at, never walked, so depth and size of the rest cost
+ * nothing after `JSON.parse`, which takes any depth.
+ */
+export function decodeClientFrame(text: string): ClientFrame | Rejection {
+  let fields: unknown;
+  try {
+    fields = JSON.parse(text);
+  } catch {
+    return new Rejection('bad_message');
+  }
+  if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) return new Rejection('bad_message');
+  return decodeFields(fields as Fields);
+}
+
+function decodeFields(fields: Fields): ClientFrame | Rejection {
+  if (typeof fields.type !== 'string') return new Rejection('bad_message');
+  const decoder = DECODERS.get(fields.type);
+  const result = decoder === undefined ? 'unsupported' : decoder(fields);
+  if (typeof result === 'object') return result;
+  return new Rejection(result, isMessageId(fields.messageId) ? fields.messageId : undefined);
+}
+
+const DECODERS: ReadonlyMap<string, Decoder> = new Map<string, Decoder>([
+  ['message', decodeMessage],
+  ['auth', decodeAuth],
+  ['typing', decodeTyping],
+  ['read_receipt', decodeReadReceipt],
+  ['signal', decodeSignal],
+  ['subscribe_presence', (fields) => decodeAddresses('subscribe_presence', fields)],
+  ['unsubscribe_presence', (fields) => decodeAddresses('unsubscribe_presence', fields)],
+  ['set_presence', decodeSetPresence],
+  ['ping', () => ({ type: 'ping' })],
+]);
+
+/** The types a client may send, for documents and tests that must not forget one. */
+export const CLIENT_FRAME_TYPES: readonly string[] = [...DECODERS.keys()];
+
+function decodeMessage(fields: Fields): ClientFrame | ErrorCode {
+  const { content, messageId, timestamp, ttlSeconds, ephemeral } = fields;
+  const to = parseAddress(fields.to);
+  if (to === null || typeof content !== 'string' || content === '' || !isMessageId(messageId)) return 'bad_message';
+  if (timestamp !== undefined && !isCount(timestamp)) return 'bad_message';
+  if (ttlSeconds !== undefined && (!isCount(ttlSeconds) || ttlSeconds === 0)) return 'bad_message';
+  if (ephemeral !== undefined && typeof ephemeral !== 'boolean') return 'bad_message';
+  return {
+    type: 'message',
+    to,
+    content,
+    messageId,
+    timestamp: timestamp ?? null,
+    ttlSeconds: ttlSeconds ?? null,
+    ephemeral: ephemeral ?? false,
+  };
+}
+
+function decodeAuth(fields: Fields): ClientFrame | ErrorCode {
+  const address = parseAddress(fields.address);
+  return address === null ? 'auth_failed' : { type: 'auth', address };
+}
+
+function decodeTyping(fields: Fields): ClientFrame | ErrorCode {
+  const to = parseAddress(fields.to);
+  if (to === null || typeof fields.isTyping !== 'boolean') return 'bad_message';
+  return { type: 'typing', to, isTyping: fields.isTyping };
+}
+
+function decodeReadReceipt(fields: Fields): ClientFrame | ErrorCode {
+  const to = parseAddress(fields.to);
+  if (to === null || !isMessageId(fields.messageId)) return 'bad_message';
+  return { type: 'read_receipt', to, messageId: fields.messageId };
+}
+
+function decodeSignal(fields: Fields): ClientFrame | ErrorCode {
+  const to = parseAddress(fields.to);
+  if (to === null || typeof fields.data !== 'string') return 'bad_message';
+  if (utf8Length(fields.data) > LIMITS.signalBytes) return 'too_large';
+  return { type: 'signal', to, data: fields.data };
+}
+
+function decodeAddresses(
+  type: 'subscribe_presence' | 'unsubscribe_presence',
+  fields: Fields,
+): ClientFrame | ErrorCode {
+  if (!Array.isArray(fields.addresses)) return 'bad_message';
+  if (fields.addresses.length > LIMITS.addressesPerRequest) return 'too_large';
+  const addresses: Address[] = [];
+  for (const value of fields.addresses) {
+    const address = parseAddress(value);
+    if (address === null) return 'bad_message';
+    addresses.push(address);
+  }
+  return { type, addresses };
+}
+
+function decodeSetPresence(fields: Fields): ClientFrame | ErrorCode {
+  return typeof fields.visible === 'boolean' ? { type: 'set_presence', visible: fields.visible } : 'bad_message';
+}
+
+/** Printable ASCII only: other code points can collide once stored (lone surrogates become one and the same). */
+function isMessageId(value: unknown): value is string {
+  return typeof value === 'string' && MESSAGE_ID.test(value);
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function utf8Length(text: string): number {
+  // Three bytes a code unit is the most; only strings that could exceed the bound are counted.
+  return text.length * 3 <= LIMITS.signalBytes ? text.length : new TextEncoder().encode(text).length;
+}

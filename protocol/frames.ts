@@ -1,0 +1,105 @@
+import type { Address } from './address.js';
+import { ERRORS, type ErrorCode } from './errors.js';
+
+/** What a client may send, after `decodeClientFrame` has checked it. `timestamp`s are integer milliseconds since 1970. */
+export type ClientFrame =
+  | { readonly type: 'auth'; readonly address: Address }
+  | MessageFrame
+  | { readonly type: 'typing'; readonly to: Address; readonly isTyping: boolean }
+  | { readonly type: 'read_receipt'; readonly to: Address; readonly messageId: string }
+  | { readonly type: 'signal'; readonly to: Address; readonly data: string }
+  | { readonly type: 'subscribe_presence'; readonly addresses: readonly Address[] }
+  | { readonly type: 'unsubscribe_presence'; readonly addresses: readonly Address[] }
+  | { readonly type: 'set_presence'; readonly visible: boolean }
+  | { readonly type: 'ping' };
+
+export interface MessageFrame {
+  readonly type: 'message';
+  readonly to: Address;
+  readonly content: string;
+  readonly messageId: string;
+  readonly timestamp: number | null;
+  readonly ttlSeconds: number | null;
+  readonly ephemeral: boolean;
+}
+
+export type Verdict = 'queued' | 'delivered';
+/** Whether a failed send was surely not stored, or must be asked again (with the same messageId: safe). */
+export type Outcome = 'refused' | 'unknown';
+export type GapReason = 'expired' | 'dropped';
+
+/** What the relay sends, except the two frames of the hot path, which are assembled below. */
+export type ServerFrame =
+  | { readonly type: 'auth_success'; readonly address: Address; readonly timestamp: number }
+  | { readonly type: 'typing'; readonly from: Address; readonly isTyping: boolean }
+  | {
+      readonly type: 'read';
+      readonly from: Address;
+      readonly messageId: string;
+      readonly timestamp: number;
+      readonly id?: string;
+    }
+  | { readonly type: 'signal'; readonly from: Address; readonly data: string }
+  | {
+      readonly type: 'presence';
+      readonly address: Address;
+      readonly status: 'online' | 'offline';
+      readonly lastSeen?: number;
+    }
+  | { readonly type: 'expired'; readonly messageId: string; readonly to: Address; readonly id?: string }
+  | { readonly type: 'gap'; readonly reason: GapReason; readonly count: number }
+  | { readonly type: 'pong'; readonly timestamp: number }
+  | { readonly type: 'going_away'; readonly reconnectAfterMs: number }
+  | ErrorFrame;
+
+export interface ErrorFrame {
+  readonly type: 'error';
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly messageId?: string;
+  readonly outcome?: Outcome;
+  readonly retryable: boolean;
+  readonly retryAfterMs?: number;
+}
+
+export const encodeFrame = (frame: ServerFrame): string => JSON.stringify(frame);
+
+export interface ErrorDetails {
+  readonly message?: string | undefined;
+  readonly messageId?: string | undefined;
+  readonly outcome?: Outcome | undefined;
+  readonly retryAfterMs?: number | undefined;
+}
+
+export function errorFrame(code: ErrorCode, details: ErrorDetails = {}): string {
+  const { message = ERRORS[code].text, ...rest } = details;
+  // JSON leaves out members that are undefined.
+  return JSON.stringify({ type: 'error', code, message, ...rest, retryable: ERRORS[code].retryable });
+}
+
+/** Assembled by hand: JSON.stringify of the whole object costs twice as much, and this runs once per message. */
+export function statusFrame(verdict: Verdict, messageId: string, to: Address, timestamp: number): string {
+  return `{"type":"${verdict}","messageId":${JSON.stringify(messageId)},"to":"${to}","timestamp":${timestamp}}`;
+}
+
+export interface OutgoingMessage {
+  readonly id: string;
+  readonly from: Address;
+  readonly content: string;
+  readonly messageId: string;
+  readonly timestamp: number;
+}
+
+/** `queued`: the entry waited in the mailbox before this connection could get it. */
+export function messageFrame(message: OutgoingMessage, queued: boolean): string {
+  const { from, content, messageId, timestamp, id } = message;
+  return (
+    `{"type":"message","from":"${from}","content":${JSON.stringify(content)},"messageId":${JSON.stringify(messageId)}` +
+    `,"timestamp":${timestamp}${queued ? ',"queued":true' : ''},"id":"${id}"}`
+  );
+}
+
+/** The delivery receipt as it waits in a mailbox: a status with the entry's id. */
+export function deliveredReceiptFrame(id: string, messageId: string, to: Address, timestamp: number): string {
+  return JSON.stringify({ type: 'delivered', messageId, to, timestamp, id });
+}

@@ -1,0 +1,5 @@
+export * from './address.js';
+export * from './decode.js';
+export * from './errors.js';
+export * from './frames.js';
+export * from './limits.js';

@@ -1,0 +1,55 @@
+import { type DynamicModule, Global, Module } from '@nestjs/common';
+import { ScheduleModule } from '@nestjs/schedule';
+import { Clock } from '../common/clock.js';
+import { Logger } from '../common/logger.js';
+import { Settings } from '../common/settings.js';
+import { HealthModule } from '../health/health.module.js';
+import { KeysModule } from '../keys/keys.module.js';
+import { PresenceModule } from '../presence/presence.module.js';
+import { QueueModule } from '../queue/queue.module.js';
+import { RelayModule } from '../relay/relay.module.js';
+import { Schedule } from './schedule.js';
+import { StorageModule } from './storage.js';
+
+export interface Surroundings {
+  readonly settings: Settings;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** What every module may ask for. */
+@Global()
+@Module({})
+class SurroundingsModule {
+  static with({ settings, clock, logger }: Surroundings): DynamicModule {
+    return {
+      module: SurroundingsModule,
+      providers: [
+        { provide: Settings, useValue: settings },
+        { provide: Clock, useValue: clock },
+        { provide: Logger, useValue: logger },
+      ],
+      exports: [Settings, Clock, Logger],
+    };
+  }
+}
+
+@Module({})
+export class AppModule {
+  static with(surroundings: Surroundings): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        SurroundingsModule.with(surroundings),
+        StorageModule.forRoot(),
+        ScheduleModule.forRoot(),
+        QueueModule,
+        KeysModule,
+        PresenceModule,
+        RelayModule,
+        HealthModule,
+      ],
+      providers: [Schedule],
+    };
+  }
+}

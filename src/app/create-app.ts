@@ -1,0 +1,79 @@
+import { type INestApplication, ValidationPipe } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import express, { type Express } from 'express';
+import helmet from 'helmet';
+import type { ValidationError } from 'class-validator';
+import { NestLogger } from '../common/logger.js';
+import type { Settings } from '../common/settings.js';
+import { Admission } from '../relay/admission.js';
+import { RelayWsAdapter } from '../relay/relay-ws.adapter.js';
+import { AppModule, type Surroundings } from './app.module.js';
+import { limitRequests, refuseForeignWrites, requireJson } from './http-guards.js';
+import { refuseWrongMethods } from './method-not-allowed.js';
+import { serveReference } from './openapi.js';
+import { InvalidBody, ProblemFilter } from './problem.filter.js';
+import { RelayHttpAdapter } from './relay-http.adapter.js';
+
+/** The whole relay, ready to `listen`. */
+export async function createApp(surroundings: Surroundings): Promise<INestApplication> {
+  const { settings, logger } = surroundings;
+  const app = await NestFactory.create<NestExpressApplication>(
+    AppModule.with(surroundings),
+    new RelayHttpAdapter(),
+    // Our own parser follows, behind the guards.
+    { logger: new NestLogger(logger), bodyParser: false, abortOnError: false },
+  );
+  const server = app.getHttpAdapter().getInstance() as Express;
+  server.disable('x-powered-by').disable('etag');
+  server.set('trust proxy', settings.trustProxy);
+  secure(app, settings);
+  app.use('/api', limitRequests(settings.rateLimitMaxRequests, settings.rateLimitWindowMs));
+  app.use(refuseForeignWrites(settings.allowedOrigins), requireJson(), refuseWrongMethods(server));
+  app.use(express.json({ limit: settings.maxFrameBytes, strict: true }));
+  app.useGlobalFilters(new ProblemFilter(logger));
+  app.useGlobalPipes(validation());
+  app.useWebSocketAdapter(new RelayWsAdapter(app, app.get(Admission), settings.maxFrameBytes));
+  serveReference(app);
+  return app;
+}
+
+function secure(app: NestExpressApplication, settings: Settings): void {
+  // The reference is the only page; everything else is data and needs nothing.
+  const page = {
+    defaultSrc: ["'none'"],
+    scriptSrc: ["'self'"],
+    styleSrc: ["'self'", "'unsafe-inline'"],
+    imgSrc: ["'self'", 'data:'],
+    connectSrc: ["'self'"],
+  };
+  const options = (directives: Record<string, string[]>) => ({
+    // Whether a whole domain is HTTPS only is for its operator to say.
+    strictTransportSecurity: false,
+    contentSecurityPolicy: { useDefaults: false, directives: { ...directives, frameAncestors: ["'none'"] } },
+    crossOriginResourcePolicy: { policy: 'cross-origin' as const },
+  });
+  const forPages = helmet(options(page));
+  const forData = helmet(options({ defaultSrc: ["'none'"] }));
+  app.use((...args: Parameters<typeof forData>) => (args[0].url?.startsWith('/docs') ? forPages : forData)(...args));
+  app.enableCors({
+    origin: settings.allowedOrigins[0] === '*' ? '*' : [...settings.allowedOrigins],
+    exposedHeaders: ['RateLimit-Limit', 'RateLimit-Remaining', 'RateLimit-Reset', 'Retry-After'],
+    maxAge: 600,
+  });
+}
+
+/** Unknown members are left out, not refused: the first relay's clients may send some. */
+function validation(): ValidationPipe {
+  return new ValidationPipe({
+    whitelist: true,
+    transform: true,
+    stopAtFirstError: true,
+    exceptionFactory: (errors) => new InvalidBody(errors.map(toFieldError)),
+  });
+}
+
+function toFieldError({ property, constraints }: ValidationError): { field: string; message: string } {
+  const [message = 'is not valid'] = Object.values(constraints ?? {});
+  return { field: property, message };
+}

@@ -1,0 +1,17 @@
+import { ConfigModule } from '@nestjs/config';
+import { loadSettings } from '../common/load-settings.js';
+import type { Settings } from '../common/settings.js';
+
+/** From the environment and `.env`, the environment first. Rejects with `SettingsError`. */
+export async function readSettings(): Promise<Settings> {
+  let settings: Settings | undefined;
+  await ConfigModule.forRoot({
+    validate: (environment) => {
+      settings = loadSettings(environment);
+      // Nobody else reads the environment, so nothing needs to be written back to it.
+      return {};
+    },
+  });
+  if (settings === undefined) throw new Error('the configuration was not validated');
+  return settings;
+}

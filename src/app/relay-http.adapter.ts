@@ -1,0 +1,26 @@
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { createServer, type Server } from 'node:http';
+
+/** Node's own are 60 s and 300 s, checked every 30 s: a slow sender would hold a socket for minutes. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 15_000;
+const CHECK_EVERY_MS = 1_000;
+/** Longer than the idle timeout of common proxies (60 s), which otherwise send into a socket that we just closed. */
+const KEEP_ALIVE_MS = 65_000;
+const MAX_HEADER_BYTES = 16 * 1024;
+
+export class RelayHttpAdapter extends ExpressAdapter {
+  override initHttpServer(): void {
+    const server: Server = createServer(
+      {
+        headersTimeout: HEADERS_TIMEOUT_MS,
+        requestTimeout: REQUEST_TIMEOUT_MS,
+        connectionsCheckingInterval: CHECK_EVERY_MS,
+        keepAliveTimeout: KEEP_ALIVE_MS,
+        maxHeaderSize: MAX_HEADER_BYTES,
+      },
+      this.getInstance(),
+    );
+    this.setHttpServer(server);
+  }
+}

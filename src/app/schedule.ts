@@ -1,0 +1,75 @@
+import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { SchedulerRegistry } from '@nestjs/schedule';
+import { Clock } from '../common/clock.js';
+import { Logger } from '../common/logger.js';
+import { Settings } from '../common/settings.js';
+import { PresenceService } from '../presence/presence.service.js';
+import { QueueService } from '../queue/queue.service.js';
+import { Connections } from '../relay/connections.js';
+import { Delivery, VERDICT_SWEEP_MS } from '../relay/delivery.js';
+import { Ephemeral } from '../relay/ephemeral.js';
+import { TICK_MS } from '../relay/liveness.js';
+
+interface Job {
+  readonly name: string;
+  readonly everyMs: number;
+  readonly run: () => void | Promise<void>;
+}
+
+const MINUTE_MS = 60_000;
+
+/** Everything that runs by itself. A job never overlaps itself, and one that fails is logged and runs again. */
+@Injectable()
+export class Schedule implements OnApplicationBootstrap {
+  private readonly jobs: readonly Job[];
+  private readonly running = new Set<string>();
+
+  constructor(
+    private readonly registry: SchedulerRegistry,
+    private readonly logger: Logger,
+    settings: Settings,
+    clock: Clock,
+    connections: Connections,
+    delivery: Delivery,
+    ephemeral: Ephemeral,
+    queue: QueueService,
+    presence: PresenceService,
+  ) {
+    this.jobs = [
+      { name: 'answer sends', everyMs: VERDICT_SWEEP_MS, run: () => delivery.sweep() },
+      { name: 'answer ephemeral sends', everyMs: 1_000, run: () => ephemeral.sweep() },
+      { name: 'watch connections', everyMs: TICK_MS, run: () => connections.tick(clock.monotonic()) },
+      { name: 'purge mailboxes', everyMs: 15_000, run: () => queue.purge() },
+      { name: 'refresh devices', everyMs: 30 * MINUTE_MS, run: () => delivery.refreshDevices() },
+      {
+        name: 'forget last seen',
+        everyMs: 60 * MINUTE_MS,
+        run: async () => void (await presence.forgetSeenBefore(clock.now() - settings.retentionMs)),
+      },
+    ];
+  }
+
+  onApplicationBootstrap(): void {
+    for (const { name, everyMs } of this.jobs) {
+      const interval = setInterval(() => void this.run(name), everyMs);
+      // Nothing that runs by itself keeps a process alive.
+      interval.unref();
+      this.registry.addInterval(name, interval);
+    }
+  }
+
+  /** Runs one now, unless it is running. Never rejects. */
+  async run(name: string): Promise<void> {
+    const job = this.jobs.find((known) => known.name === name);
+    if (job === undefined) throw new Error(`No job is called ${name}`);
+    if (this.running.has(name)) return;
+    this.running.add(name);
+    try {
+      await job.run();
+    } catch (error) {
+      this.logger.error('scheduled job failed', error, { job: name });
+    } finally {
+      this.running.delete(name);
+    }
+  }
+}

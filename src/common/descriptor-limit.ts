@@ -1,0 +1,14 @@
+/** Kept for the listener, files, the store and HTTP requests. */
+const RESERVED = 128;
+const WITHOUT_A_LIMIT = 100_000;
+
+interface Report {
+  readonly userLimits?: { readonly open_files?: { readonly soft?: number | string } };
+}
+
+/** How many connections the process's limit on open descriptors leaves room for. */
+export function descriptorLimit(): number {
+  const report = process.report.getReport() as Report;
+  const soft = report.userLimits?.open_files?.soft;
+  return typeof soft === 'number' ? Math.max(1, soft - RESERVED) : WITHOUT_A_LIMIT;
+}

@@ -1,0 +1,329 @@
+import { ArrayNotEmpty, IsIn, IsInt, IsNumber, Max, Min, ValidateBy } from 'class-validator';
+import { isIP } from 'node:net';
+import { asList, asNumber, Setting } from './setting.decorator.js';
+
+export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+const HOUR_MS = 60 * 60 * 1000;
+
+/** Everything an operator may set, read once at the start. Each property is documented by its row. */
+export class Settings {
+  @Setting(
+    {
+      name: 'PORT',
+      unit: 'TCP port',
+      fallback: '3002',
+      meaning: 'Where HTTP and WebSocket listen; 0 takes any free port.',
+      must: 'a whole number from 0 to 65535',
+    },
+    asNumber,
+  )
+  @IsInt()
+  @Min(0)
+  @Max(65535)
+  readonly port!: number;
+
+  @Setting({
+    name: 'HOST',
+    unit: 'IP address or host name',
+    fallback: '0.0.0.0',
+    meaning: 'The interface to listen on.',
+    must: 'an IP address or a host name',
+  })
+  @ValidateBy({ name: 'isHost', validator: { validate: isHost } })
+  readonly host!: string;
+
+  @Setting({
+    name: 'NODE_ENV',
+    unit: 'development, test or production',
+    fallback: 'development',
+    meaning: 'In production, logs are JSON and open sign-in must be asked for.',
+    must: 'development, test or production',
+  })
+  @IsIn(['development', 'test', 'production'])
+  readonly environment!: 'development' | 'test' | 'production';
+
+  @Setting({
+    name: 'LOG_LEVEL',
+    unit: LOG_LEVELS.join(', '),
+    fallback: 'info',
+    meaning: 'The least serious line that is written.',
+    must: `one of ${LOG_LEVELS.join(', ')}`,
+  })
+  @IsIn(LOG_LEVELS)
+  readonly logLevel!: LogLevel;
+
+  @Setting(
+    {
+      name: 'ALLOWED_ORIGINS',
+      unit: 'origins, comma-separated',
+      fallback: '*',
+      meaning: 'Web origins that may connect and call the REST API, matched exactly; `*` allows all.',
+      must: 'either * or a comma-separated list of origins such as https://app.example',
+    },
+    asList,
+  )
+  @ArrayNotEmpty()
+  @ValidateBy({ name: 'areOrigins', validator: { validate: areOrigins } })
+  readonly allowedOrigins!: readonly string[];
+
+  @Setting(
+    {
+      name: 'TRUST_PROXY',
+      unit: 'off, a number of hops, or IP addresses and networks, comma-separated',
+      fallback: 'off',
+      meaning: 'Proxies whose `X-Forwarded-For` tells the client address.',
+      must: 'off, a number of hops from 1 to 10, or a list such as 127.0.0.1,10.0.0.0/8',
+    },
+    asProxies,
+  )
+  @ValidateBy({ name: 'areProxies', validator: { validate: (value) => value !== undefined && typeof value !== 'string' } })
+  readonly trustProxy!: false | number | readonly string[];
+
+  @Setting({
+    name: 'STORAGE',
+    unit: 'memory',
+    fallback: 'memory',
+    meaning: 'Where mailboxes, keys and presence live. `memory` forgets everything at a restart.',
+    must: 'memory: this version has no other storage',
+  })
+  @IsIn(['memory'])
+  readonly storage!: 'memory';
+
+  @Setting({
+    name: 'AUTH_MODE',
+    unit: 'open',
+    fallback: 'open',
+    meaning: 'Who may act for an address. `open` believes what a client claims; in production it must be set on purpose.',
+    must: 'open: this version cannot verify signatures yet, and in production that must be accepted by AUTH_MODE=open',
+  })
+  @IsIn(['open'])
+  readonly authMode!: 'open';
+
+  @Setting(
+    {
+      name: 'MAX_OFFLINE_MESSAGES',
+      unit: 'messages',
+      fallback: '1000',
+      meaning: 'Bound of one mailbox: messages that no device has acknowledged.',
+      must: 'a whole number from 1 to 1000000',
+    },
+    asNumber,
+  )
+  @IsInt()
+  @Min(1)
+  @Max(1_000_000)
+  readonly maxOfflineMessages!: number;
+
+  @Setting(
+    {
+      name: 'MAX_QUEUE_BYTES',
+      unit: 'bytes',
+      fallback: '33554432',
+      meaning: 'Bound of one mailbox: the contents of those messages. At least MAX_FRAME_BYTES.',
+      must: 'a whole number of at least 4096',
+    },
+    asNumber,
+  )
+  @IsInt()
+  @Min(4096)
+  readonly maxQueueBytes!: number;
+
+  @Setting(
+    {
+      name: 'SENDER_SHARE',
+      unit: 'part, 0 to 1',
+      fallback: '0.5',
+      meaning: 'How much of one mailbox a single sender may fill; counted once it is half full.',
+      must: 'a number above 0, at most 1',
+    },
+    asNumber,
+  )
+  @IsNumber()
+  @Min(0.001)
+  @Max(1)
+  readonly senderShare!: number;
+
+  @Setting({
+    name: 'QUEUE_OVERFLOW',
+    unit: 'reject or drop_oldest',
+    fallback: 'reject',
+    meaning: 'What a full mailbox does: refuse the new message, or drop the oldest and tell the recipient `gap`.',
+    must: 'reject or drop_oldest',
+  })
+  @IsIn(['reject', 'drop_oldest'])
+  readonly queueOverflow!: 'reject' | 'drop_oldest';
+
+  @Setting(
+    {
+      name: 'MESSAGE_RETENTION_HOURS',
+      unit: 'hours',
+      fallback: '168',
+      meaning: 'How long a message waits for its recipient; fractions are allowed.',
+      must: 'a number above 0, at most 8760',
+    },
+    asNumber,
+  )
+  @IsNumber()
+  @Min(0.0001)
+  @Max(8760)
+  readonly messageRetentionHours!: number;
+
+  @Setting(
+    {
+      name: 'MAX_FRAME_BYTES',
+      unit: 'bytes',
+      fallback: '131072',
+      meaning: 'The largest WebSocket message and REST body.',
+      must: 'a whole number from 4096 to 16777216',
+    },
+    asNumber,
+  )
+  @IsInt()
+  @Min(4096)
+  @Max(16_777_216)
+  readonly maxFrameBytes!: number;
+
+  @Setting({
+    name: 'CLASSIC_ACK',
+    unit: 'pong or socket',
+    fallback: 'pong',
+    meaning:
+      'What acknowledges for clients of the first protocol: their WebSocket stack’s pong, or the write to the socket (for gateways that answer pings themselves).',
+    must: 'pong or socket',
+  })
+  @IsIn(['pong', 'socket'])
+  readonly classicAck!: 'pong' | 'socket';
+
+  @Setting(
+    {
+      name: 'RATE_LIMIT_WINDOW_MS',
+      unit: 'ms',
+      fallback: '60000',
+      meaning: 'The window of the REST limit.',
+      must: 'a whole number from 1000 to 86400000',
+    },
+    asNumber,
+  )
+  @IsInt()
+  @Min(1000)
+  @Max(86_400_000)
+  readonly rateLimitWindowMs!: number;
+
+  @Setting(
+    {
+      name: 'RATE_LIMIT_MAX_REQUESTS',
+      unit: 'requests',
+      fallback: '100',
+      meaning: 'REST requests per IP address in that window.',
+      must: 'a whole number of at least 1',
+    },
+    asNumber,
+  )
+  @IsInt()
+  @Min(1)
+  readonly rateLimitMaxRequests!: number;
+
+  @Setting(
+    {
+      name: 'SEND_RATE_PER_SECOND',
+      unit: 'frames per second',
+      fallback: '20',
+      meaning: 'Frames that store or route, per address, in the long run.',
+      must: 'a number of at least 0.1',
+    },
+    asNumber,
+  )
+  @IsNumber()
+  @Min(0.1)
+  readonly sendRatePerSecond!: number;
+
+  @Setting(
+    {
+      name: 'SEND_BURST',
+      unit: 'frames',
+      fallback: '200',
+      meaning: 'How many of them an address may send at once.',
+      must: 'a whole number of at least 1',
+    },
+    asNumber,
+  )
+  @IsInt()
+  @Min(1)
+  readonly sendBurst!: number;
+
+  @Setting(
+    {
+      name: 'MAX_CONNECTIONS_PER_IP',
+      unit: 'connections',
+      fallback: '200',
+      meaning: 'WebSocket connections from one IP address.',
+      must: 'a whole number of at least 1',
+    },
+    asNumber,
+  )
+  @IsInt()
+  @Min(1)
+  readonly maxConnectionsPerIp!: number;
+
+  @Setting(
+    {
+      name: 'MAX_CONNECTIONS',
+      unit: 'connections; 0: from the descriptor limit',
+      fallback: '0',
+      meaning: 'WebSocket connections in all; more are refused with 503.',
+      must: 'a whole number of at least 0',
+    },
+    asNumber,
+  )
+  @IsInt()
+  @Min(0)
+  readonly maxConnections!: number;
+
+  @Setting(
+    {
+      name: 'DRAIN_SECONDS',
+      unit: 'seconds',
+      fallback: '20',
+      meaning: 'How long a stopping relay may take to send its clients away.',
+      must: 'a number from 0 to 3600',
+    },
+    asNumber,
+  )
+  @IsNumber()
+  @Min(0)
+  @Max(3600)
+  readonly drainSeconds!: number;
+
+  get retentionMs(): number {
+    return Math.round(this.messageRetentionHours * HOUR_MS);
+  }
+}
+
+function isHost(value: unknown): boolean {
+  return typeof value === 'string' && (isIP(value) !== 0 || /^(?!-)[a-zA-Z0-9-]{1,63}(\.[a-zA-Z0-9-]{1,63})*$/.test(value));
+}
+
+function areOrigins(value: unknown): boolean {
+  if (!Array.isArray(value)) return false;
+  return value.every((origin) => (origin === '*' ? value.length === 1 : isOrigin(origin)));
+}
+
+function isOrigin(value: unknown): boolean {
+  return typeof value === 'string' && URL.canParse(value) && new URL(value).origin === value;
+}
+
+function asProxies(text: string): unknown {
+  if (text === 'off') return false;
+  if (/^([1-9]|10)$/.test(text)) return Number(text);
+  const networks = text.split(',').map((item) => item.trim());
+  return networks.every(isNetwork) ? networks : text;
+}
+
+function isNetwork(text: string): boolean {
+  const [address = '', prefix, ...rest] = text.split('/');
+  const version = isIP(address);
+  if (version === 0 || rest.length > 0) return false;
+  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (version === 4 ? 32 : 128));
+}

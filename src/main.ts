@@ -1,0 +1,57 @@
+import 'reflect-metadata';
+import { createApp } from './app/create-app.js';
+import { readSettings } from './app/read-settings.js';
+import { SystemClock } from './common/clock.js';
+import { SettingsError } from './common/load-settings.js';
+import { Logger } from './common/logger.js';
+import type { Settings } from './common/settings.js';
+
+/** sysexits.h: 78 a wrong configuration, 69 something it needs is not available. */
+const EXIT_CONFIGURATION = 78;
+const EXIT_UNAVAILABLE = 69;
+
+async function start(settings: Settings): Promise<void> {
+  const { environment, logLevel, host, port, authMode, storage } = settings;
+  const logger = Logger.create({ level: logLevel, json: environment === 'production' });
+  const app = await createApp({ settings, clock: new SystemClock(), logger });
+  process.on('uncaughtException', (error) => fatal(logger, error));
+  process.on('unhandledRejection', (error) => fatal(logger, error));
+  let isStopping = false;
+  const stop = (signal: string): void => {
+    if (isStopping) {
+      logger.warn('stopped at once', { signal });
+      process.exit(1);
+    }
+    isStopping = true;
+    logger.info('stopping', { signal });
+    app.close().then(
+      () => process.exit(0),
+      (error: unknown) => fatal(logger, error),
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+
+  if (authMode === 'open') logger.warn('AUTH_MODE=open: whoever claims an address is believed');
+  if (storage === 'memory') logger.warn('STORAGE=memory: everything is forgotten when the relay stops');
+  try {
+    await app.listen(port, host);
+  } catch (error) {
+    logger.error('cannot listen', error, { host, port });
+    process.exit(EXIT_UNAVAILABLE);
+  }
+  logger.info('relay listening', { url: await app.getUrl(), docs: `${await app.getUrl()}/docs` });
+}
+
+function fatal(logger: Logger, error: unknown): void {
+  logger.error('fatal', error);
+  process.exit(1);
+}
+
+try {
+  await start(await readSettings());
+} catch (error) {
+  if (!(error instanceof SettingsError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exit(EXIT_CONFIGURATION);
+}

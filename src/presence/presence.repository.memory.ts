@@ -1,0 +1,76 @@
+import type { Address } from '@relay/protocol';
+import type { Clock } from '../common/clock.js';
+import { type OnlinePage, PresenceRepository, type PresenceStatus } from './presence.repository.js';
+
+const NEVER_SEEN: PresenceStatus = { online: false, lastSeen: null };
+
+export class MemoryPresenceRepository extends PresenceRepository {
+  /** Mostly one each, so a list: a set costs five times as much. */
+  private readonly connections = new Map<Address, string[]>();
+  private readonly hidden = new Set<Address>();
+  private readonly lastSeen = new Map<Address, number>();
+
+  constructor(private readonly clock: Clock) {
+    super();
+  }
+
+  override connected(address: Address, connection: string): Promise<boolean> {
+    const before = this.looksOnline(address);
+    const known = this.connections.get(address);
+    if (known === undefined) this.connections.set(address, [connection]);
+    else if (!known.includes(connection)) known.push(connection);
+    this.lastSeen.delete(address);
+    return Promise.resolve(this.looksOnline(address) !== before);
+  }
+
+  override disconnected(address: Address, connection: string): Promise<boolean> {
+    const known = this.connections.get(address);
+    const index = known?.indexOf(connection) ?? -1;
+    if (known === undefined || index < 0) return Promise.resolve(false);
+    known.splice(index, 1);
+    if (known.length > 0) return Promise.resolve(false);
+    const before = this.looksOnline(address);
+    this.connections.delete(address);
+    this.lastSeen.set(address, this.clock.now());
+    return Promise.resolve(before);
+  }
+
+  override setVisible(address: Address, visible: boolean): Promise<boolean> {
+    const before = this.looksOnline(address);
+    if (visible) this.hidden.delete(address);
+    else this.hidden.add(address);
+    return Promise.resolve(this.looksOnline(address) !== before);
+  }
+
+  override statuses(addresses: readonly Address[]): Promise<readonly PresenceStatus[]> {
+    return Promise.resolve(addresses.map((address) => this.status(address)));
+  }
+
+  override online(after: Address | null, limit: number): Promise<OnlinePage> {
+    const all = [...this.connections.keys()].filter(
+      (address) => this.looksOnline(address) && (after === null || address > after),
+    );
+    const addresses = all.sort().slice(0, limit);
+    return Promise.resolve({ addresses, next: all.length > limit ? (addresses.at(-1) ?? null) : null });
+  }
+
+  override forgetSeenBefore(ms: number): Promise<number> {
+    let forgotten = 0;
+    for (const [address, seen] of this.lastSeen) {
+      if (seen >= ms) continue;
+      this.lastSeen.delete(address);
+      forgotten++;
+    }
+    return Promise.resolve(forgotten);
+  }
+
+  private status(address: Address): PresenceStatus {
+    if (this.hidden.has(address)) return NEVER_SEEN;
+    if (this.connections.has(address)) return { online: true, lastSeen: null };
+    return { online: false, lastSeen: this.lastSeen.get(address) ?? null };
+  }
+
+  private looksOnline(address: Address): boolean {
+    return this.connections.has(address) && !this.hidden.has(address);
+  }
+}

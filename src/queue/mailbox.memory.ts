@@ -1,0 +1,445 @@
+import { type Address, LIMITS } from '@relay/protocol';
+import { type EntryId, formatEntryId, sequenceOf } from './entry-id.js';
+import { fingerprint } from './fingerprint.js';
+import type {
+  Acknowledged,
+  Appended,
+  Cursor,
+  DeviceId,
+  Entry,
+  ExpiredMessage,
+  MailboxLimits,
+  MessageEntry,
+  NewMessage,
+  Page,
+  ReadMark,
+  Receipt,
+  ReceiptEntry,
+} from './queue.repository.js';
+
+/** Both clocks at one moment: the wall's for people and ids, the monotonic one for expiry. */
+export interface Instant {
+  readonly wallMs: number;
+  readonly monotonicMs: number;
+}
+
+interface Stored {
+  readonly entry: Entry;
+  readonly bytes: number;
+  readonly expiresAt: number;
+}
+
+/** What is kept of a message for as long as it may be repeated or read. */
+interface Remembered {
+  readonly sequence: number;
+  readonly id: EntryId;
+  readonly fingerprint: number;
+  read: boolean;
+  /** It expired or was dropped, so no cursor that passes it acknowledges it. */
+  lost: boolean;
+}
+
+interface Device {
+  readonly id: DeviceId;
+  sequence: number;
+  after: EntryId | null;
+  seenAt: number;
+}
+
+/** What happened to messages, counted where it happens; one for all mailboxes of a repository. */
+export interface Tally {
+  accepted: number;
+  acknowledged: number;
+  expired: number;
+  dropped: number;
+  pending: number;
+  /** Mailboxes with a pending message. */
+  mailboxes: number;
+  /** Expired before anybody acknowledged them, and not yet reported. */
+  unreported: ExpiredMessage[];
+}
+
+interface SenderLoad {
+  messages: number;
+  bytes: number;
+}
+
+const NOTHING: readonly number[] = [];
+const PRUNE_SLACK = 256;
+
+/** One mailbox of `MemoryQueueRepository`. Maps are made when first needed: most mailboxes of connected users are empty. */
+export class Mailbox {
+  private log: Stored[] = [];
+  private readonly devices: Device[] = [];
+  private remembered: Map<string, Remembered> | null = null;
+  private senders: Map<Address, SenderLoad> | null = null;
+  /** Read before any device acknowledged them. */
+  private readAhead: Set<number> | null = null;
+
+  private last = 0;
+  private lastMs = 0;
+  private head: EntryId | null = null;
+  /** The furthest that any device has acknowledged. */
+  private furthest = 0;
+  private furthestId: EntryId | null = null;
+  private droppedUpTo = 0;
+  private messagesInLog = 0;
+  private bytesInLog = 0;
+  private pendingBytes = 0;
+  private nextExpiry = Infinity;
+  private touchedAt: number;
+  pendingMessages = 0;
+
+  constructor(
+    private readonly address: Address,
+    private readonly tally: Tally,
+    now: Instant,
+  ) {
+    this.touchedAt = now.monotonicMs;
+  }
+
+  append(message: NewMessage, limits: MailboxLimits, now: Instant): Appended {
+    const key = message.from + message.messageId;
+    const print = fingerprint(message.content);
+    const known = this.remembered?.get(key);
+    if (known !== undefined) return this.repeated(known, print);
+
+    this.expireDue(now);
+    const { from, messageId, content, timestamp } = message;
+    const bytes = Buffer.byteLength(content);
+    const obstacle = this.obstacle(from, bytes, limits);
+    if (obstacle !== null && !this.makeRoom(obstacle, from, bytes, limits)) return { kind: 'refused', code: obstacle };
+
+    const id = this.nextId(now);
+    const entry: MessageEntry = {
+      kind: 'message',
+      id,
+      sequence: this.last,
+      from,
+      messageId,
+      content,
+      timestamp,
+      queuedAt: now.wallMs,
+    };
+    this.push({ entry, bytes, expiresAt: now.monotonicMs + message.ttlMs });
+    this.messagesInLog++;
+    this.bytesInLog += bytes;
+    this.tally.accepted++;
+    this.addPending(from, 1, bytes);
+    this.boundLog(limits);
+    this.remember(key, { sequence: this.last, id, fingerprint: print, read: false, lost: false });
+    return { kind: 'stored', entry };
+  }
+
+  appendReceipts(receipts: readonly Receipt[], maxReceipts: number, ttlMs: number, now: Instant): ReceiptEntry[] {
+    this.expireDue(now);
+    const entries = receipts.map((receipt) => {
+      const id = this.nextId(now);
+      const entry: ReceiptEntry = { ...receipt, id, sequence: this.last };
+      this.push({ entry, bytes: 0, expiresAt: now.monotonicMs + ttlMs });
+      return entry;
+    });
+    if (this.log.length - this.messagesInLog > maxReceipts) this.dropOldestReceipts(maxReceipts);
+    return entries;
+  }
+
+  open(device: DeviceId, now: Instant): Cursor {
+    this.expireDue(now);
+    this.touchedAt = now.monotonicMs;
+    const { after } = this.register(device, now);
+    return { after, head: this.head };
+  }
+
+  read(after: EntryId | null, maxEntries: number, maxBytes: number, now: Instant): Page {
+    this.expireDue(now);
+    const entries: Entry[] = [];
+    let bytes = 0;
+    let index = this.indexAfter(sequenceOf(after));
+    for (; index < this.log.length && entries.length < maxEntries; index++) {
+      const stored = this.log[index]!;
+      bytes += stored.bytes;
+      if (bytes > maxBytes && entries.length > 0) break;
+      entries.push(stored.entry);
+    }
+    const upTo = index < this.log.length ? (entries.at(-1)?.id ?? after) : this.head;
+    return { entries, upTo, droppedUpTo: this.droppedUpTo };
+  }
+
+  acknowledge(deviceId: DeviceId, upTo: EntryId, keepAfter: EntryId | null | undefined, now: Instant): Acknowledged {
+    const sequence = sequenceOf(upTo);
+    if (sequence > this.last) return { kind: 'ahead' };
+    // Before the cursor moves: an acknowledgement that comes after the expiry comes too late to count.
+    this.expireDue(now);
+    const device = this.register(deviceId, now);
+    if (sequence > device.sequence) {
+      device.sequence = sequence;
+      device.after = upTo;
+    }
+    const before = this.furthest;
+    const silent = sequence > before ? this.advance(upTo, sequence) : NOTHING;
+    this.trim(keepAfter === undefined ? Infinity : sequenceOf(keepAfter));
+    this.touchedAt = now.monotonicMs;
+    return { kind: 'acknowledged', before, silent };
+  }
+
+  markRead(from: Address, messageId: string): ReadMark {
+    const known = this.remembered?.get(from + messageId);
+    if (known === undefined || known.lost) return { kind: 'unknown' };
+    if (known.read) return { kind: 'repeat' };
+    known.read = true;
+    const wasAcknowledged = known.sequence <= this.furthest;
+    if (!wasAcknowledged) (this.readAhead ??= new Set()).add(known.sequence);
+    return { kind: 'marked', sequence: known.sequence, wasAcknowledged };
+  }
+
+  pending(after: EntryId | null, maxEntries: number, now: Instant): MessageEntry[] {
+    this.expireDue(now);
+    const messages: MessageEntry[] = [];
+    for (let i = this.indexAfter(Math.max(sequenceOf(after), this.furthest)); i < this.log.length; i++) {
+      const { entry } = this.log[i]!;
+      if (messages.length === maxEntries) break;
+      if (entry.kind === 'message') messages.push(entry);
+    }
+    return messages;
+  }
+
+  clear(now: Instant): number {
+    this.expireDue(now);
+    const count = this.pendingMessages;
+    this.remove(() => false);
+    this.droppedUpTo = this.last;
+    this.tally.dropped += count;
+    return count;
+  }
+
+  /** Forgets devices unseen since then, and says whether the mailbox itself can be forgotten. */
+  retire(seenSince: number, now: Instant): boolean {
+    this.expireDue(now);
+    for (let i = this.devices.length - 1; i >= 0; i--) {
+      if (this.devices[i]!.seenAt < seenSince) this.devices.splice(i, 1);
+    }
+    this.trim(Infinity);
+    return this.log.length === 0 && this.devices.length === 0 && this.touchedAt < seenSince;
+  }
+
+  /** Removes what has expired, from its instant on: whoever looks at the log calls this first. */
+  expireDue(now: Instant): void {
+    if (now.monotonicMs < this.nextExpiry) return;
+    this.touchedAt = now.monotonicMs;
+    this.remove(({ entry, expiresAt }) => {
+      if (expiresAt > now.monotonicMs) return true;
+      if (entry.kind === 'message' && entry.sequence > this.furthest) this.expire(entry);
+      return false;
+    });
+  }
+
+  private expire({ from, messageId }: MessageEntry): void {
+    this.tally.expired++;
+    this.tally.unreported.push({ mailbox: this.address, from, messageId });
+  }
+
+  private repeated(known: Remembered, print: number): Appended {
+    if (known.fingerprint !== print) return { kind: 'refused', code: 'id_conflict' };
+    return { kind: 'repeat', id: known.id, acknowledged: !known.lost && known.sequence <= this.furthest };
+  }
+
+  private obstacle(from: Address, bytes: number, limits: MailboxLimits): 'mailbox_full' | 'sender_share_full' | null {
+    const { maxMessages, maxBytes, senderShare } = limits;
+    if (this.pendingMessages + 1 > maxMessages || this.pendingBytes + bytes > maxBytes) return 'mailbox_full';
+    const halfFull = this.pendingMessages * 2 >= maxMessages || this.pendingBytes * 2 >= maxBytes;
+    const load = halfFull ? this.senders?.get(from) : undefined;
+    if (load === undefined) return null;
+    const over = load.messages + 1 > maxMessages * senderShare || load.bytes + bytes > maxBytes * senderShare;
+    return over ? 'sender_share_full' : null;
+  }
+
+  /** Drops the oldest pending messages where the policy allows it: a sender beyond its share pays with its own. */
+  private makeRoom(obstacle: 'mailbox_full' | 'sender_share_full', from: Address, bytes: number, limits: MailboxLimits) {
+    if (limits.overflow !== 'drop_oldest' || bytes > limits.maxBytes) return false;
+    let next: 'mailbox_full' | 'sender_share_full' | null = obstacle;
+    while (next !== null) {
+      const ownOnly = next === 'sender_share_full';
+      const victim = this.log.find(
+        ({ entry }) =>
+          entry.kind === 'message' && entry.sequence > this.furthest && (!ownOnly || entry.from === from),
+      );
+      if (victim === undefined) return false;
+      this.droppedUpTo = Math.max(this.droppedUpTo, victim.entry.sequence);
+      this.remove((stored) => stored !== victim);
+      this.tally.dropped++;
+      next = this.obstacle(from, bytes, limits);
+    }
+    return true;
+  }
+
+  /** A device that stays behind while another keeps up loses its oldest entries, so it never closes the mailbox. */
+  private boundLog({ maxMessages, maxBytes }: MailboxLimits): void {
+    let count = 0;
+    let messages = this.messagesInLog;
+    let bytes = this.bytesInLog;
+    while (messages > maxMessages || bytes > maxBytes) {
+      const stored = this.log[count];
+      if (stored === undefined || stored.entry.sequence > this.furthest) break;
+      if (stored.entry.kind === 'message') messages--;
+      bytes -= stored.bytes;
+      count++;
+    }
+    if (count === 0) return;
+    this.droppedUpTo = Math.max(this.droppedUpTo, this.log[count - 1]!.entry.sequence);
+    this.shift(count);
+  }
+
+  private dropOldestReceipts(maxReceipts: number): void {
+    // A quarter at once, so that a mailbox at its bound does not pay for a pass over the log with every receipt.
+    let surplus = this.log.length - this.messagesInLog - Math.floor(maxReceipts * 0.75);
+    this.remove(({ entry }) => {
+      if (entry.kind === 'message' || surplus <= 0) return true;
+      surplus--;
+      this.droppedUpTo = Math.max(this.droppedUpTo, entry.sequence);
+      return false;
+    });
+  }
+
+  private nextId(now: Instant): EntryId {
+    this.touchedAt = now.monotonicMs;
+    this.lastMs = Math.max(this.lastMs, now.wallMs);
+    return (this.head = formatEntryId(this.lastMs, ++this.last));
+  }
+
+  private push(stored: Stored): void {
+    this.log.push(stored);
+    if (stored.expiresAt < this.nextExpiry) this.nextExpiry = stored.expiresAt;
+  }
+
+  private register(id: DeviceId, now: Instant): Device {
+    let device = this.devices.find((known) => known.id === id);
+    if (device === undefined) {
+      const { sequence, after } = this.oldestOwed();
+      device = { id, sequence, after, seenAt: now.monotonicMs };
+      this.devices.push(device);
+    }
+    device.seenAt = now.monotonicMs;
+    return device;
+  }
+
+  /** Where a new device starts: at the oldest entry, or before what nobody acknowledged and is lost, to be told of it. */
+  private oldestOwed(): { sequence: number; after: EntryId | null } {
+    const oldest = this.log[0]?.entry;
+    if (oldest === undefined || oldest.sequence > this.furthest) {
+      return { sequence: this.furthest, after: this.furthestId };
+    }
+    const sequence = oldest.sequence - 1;
+    return { sequence, after: sequence === 0 ? null : formatEntryId(0, sequence) };
+  }
+
+  private advance(upTo: EntryId, sequence: number): readonly number[] {
+    for (let i = this.indexAfter(this.furthest); i < this.log.length; i++) {
+      const { entry, bytes } = this.log[i]!;
+      if (entry.sequence > sequence) break;
+      if (entry.kind !== 'message') continue;
+      this.addPending(entry.from, -1, -bytes);
+      this.tally.acknowledged++;
+    }
+    const silent = this.silentUpTo(sequence);
+    this.furthest = sequence;
+    this.furthestId = upTo;
+    return silent;
+  }
+
+  private silentUpTo(sequence: number): readonly number[] {
+    if (this.readAhead === null) return NOTHING;
+    const silent = [...this.readAhead].filter((read) => read <= sequence);
+    for (const read of silent) this.readAhead.delete(read);
+    if (this.readAhead.size === 0) this.readAhead = null;
+    return silent;
+  }
+
+  private trim(keepAfter: number): void {
+    let floor = keepAfter;
+    for (const device of this.devices) floor = Math.min(floor, device.sequence);
+    // Without a device nobody has acknowledged: what is pending stays.
+    floor = Math.min(floor, this.furthest);
+    let count = 0;
+    while (count < this.log.length && this.log[count]!.entry.sequence <= floor) count++;
+    if (count > 0) this.shift(count);
+  }
+
+  /** Takes settled entries off the front. */
+  private shift(count: number): void {
+    for (let i = 0; i < count; i++) {
+      const { entry, bytes } = this.log[i]!;
+      if (entry.kind === 'message') this.messagesInLog--;
+      this.bytesInLog -= bytes;
+    }
+    if (count === this.log.length) this.log = [];
+    else this.log.splice(0, count);
+    if (this.log.length === 0) this.nextExpiry = Infinity;
+  }
+
+  /** Takes entries out anywhere, pending ones included, which are then lost. */
+  private remove(keep: (stored: Stored) => boolean): void {
+    this.nextExpiry = Infinity;
+    this.log = this.log.filter((stored) => {
+      if (keep(stored)) {
+        this.nextExpiry = Math.min(this.nextExpiry, stored.expiresAt);
+        return true;
+      }
+      const { entry, bytes } = stored;
+      if (entry.kind !== 'message') return false;
+      this.messagesInLog--;
+      this.bytesInLog -= bytes;
+      if (entry.sequence > this.furthest) {
+        this.addPending(entry.from, -1, -bytes);
+        const known = this.remembered?.get(entry.from + entry.messageId);
+        if (known !== undefined) known.lost = true;
+        this.readAhead?.delete(entry.sequence);
+      }
+      return false;
+    });
+  }
+
+  private indexAfter(sequence: number): number {
+    const { log } = this;
+    let low = 0;
+    let high = log.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (log[middle]!.entry.sequence <= sequence) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** A message becomes pending (1) or stops being so (-1). */
+  private addPending(from: Address, messages: 1 | -1, bytes: number): void {
+    if (this.pendingMessages === 0) this.tally.mailboxes++;
+    this.pendingMessages += messages;
+    this.pendingBytes += bytes;
+    this.tally.pending += messages;
+    if (this.pendingMessages === 0) this.tally.mailboxes--;
+    const senders = (this.senders ??= new Map<Address, SenderLoad>());
+    const load = senders.get(from);
+    if (load === undefined) {
+      senders.set(from, { messages, bytes });
+      return;
+    }
+    load.messages += messages;
+    load.bytes += bytes;
+    if (load.messages === 0) senders.delete(from);
+  }
+
+  private remember(key: string, record: Remembered): void {
+    const remembered = (this.remembered ??= new Map<string, Remembered>());
+    remembered.set(key, record);
+    if (remembered.size >= LIMITS.rememberedMessages + PRUNE_SLACK) this.forgetOldest(remembered);
+  }
+
+  /** Insertion order is sequence order, so the first that must stay ends the search. */
+  private forgetOldest(remembered: Map<string, Remembered>): void {
+    for (const [key, { sequence, lost }] of remembered) {
+      const waits = sequence > this.furthest && !lost;
+      if (waits || remembered.size <= LIMITS.rememberedMessages + 1) return;
+      remembered.delete(key);
+    }
+  }
+}

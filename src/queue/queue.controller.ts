@@ -1,0 +1,70 @@
+import { Controller, Delete, Get, Param, Query } from '@nestjs/common';
+import { ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
+import type { Address } from '@relay/protocol';
+import { AddressPipe } from '../common/address.pipe.js';
+import { ADDRESS_SCHEMA } from '../common/dto.js';
+import { ApiProblems } from '../common/problem.dto.js';
+import { Settings } from '../common/settings.js';
+import { ClearedDto, ClearQueryDto, MessagesDto, MessagesQueryDto, QueueSizeDto, QueueStatsDto } from './queue.dto.js';
+import { type MessageEntry, QueueRepository } from './queue.repository.js';
+import { QueueService } from './queue.service.js';
+
+@ApiTags('messages')
+@ApiProblems()
+@Controller('api/messages')
+export class QueueController {
+  constructor(
+    private readonly queue: QueueRepository,
+    private readonly service: QueueService,
+    private readonly settings: Settings,
+  ) {}
+
+  @Get('stats/all')
+  @ApiOkResponse({ type: QueueStatsDto })
+  async stats(): Promise<QueueStatsDto> {
+    const { mailboxes, pending } = await this.queue.ledger();
+    const { maxOfflineMessages, messageRetentionHours } = this.settings;
+    return {
+      totalUsers: mailboxes,
+      totalMessages: pending,
+      maxMessagesPerUser: maxOfflineMessages,
+      retentionHours: messageRetentionHours,
+    };
+  }
+
+  @Get(':address/queue-size')
+  @ApiParam({ name: 'address', schema: { ...ADDRESS_SCHEMA } })
+  @ApiOkResponse({ type: QueueSizeDto })
+  async size(@Param('address', AddressPipe) address: Address): Promise<QueueSizeDto> {
+    return { address, queueSize: await this.queue.size(address) };
+  }
+
+  /** Reads and removes nothing: a link preview must not empty a mailbox. */
+  @Get(':address')
+  @ApiParam({ name: 'address', schema: { ...ADDRESS_SCHEMA } })
+  @ApiOkResponse({ type: MessagesDto })
+  async list(
+    @Param('address', AddressPipe) address: Address,
+    @Query() { limit, after }: MessagesQueryDto,
+  ): Promise<MessagesDto> {
+    const found = await this.queue.pending(address, after ?? null, limit + 1);
+    const messages = found.slice(0, limit).map(toDto);
+    return { address, count: messages.length, messages, next: found.length > limit ? messages.at(-1)!.id : null };
+  }
+
+  @Delete(':address')
+  @ApiParam({ name: 'address', schema: { ...ADDRESS_SCHEMA } })
+  @ApiOkResponse({ type: ClearedDto })
+  async clear(@Param('address', AddressPipe) address: Address, @Query() { upTo }: ClearQueryDto): Promise<ClearedDto> {
+    if (upTo === undefined) {
+      const cleared = await this.queue.clear(address);
+      return { address, cleared, message: `Cleared ${cleared} queued messages` };
+    }
+    const cleared = await this.service.acknowledge(address, upTo);
+    return { address, cleared, message: `Acknowledged ${cleared} queued messages` };
+  }
+}
+
+function toDto({ id, from, content, messageId, timestamp, queuedAt }: MessageEntry): MessagesDto['messages'][number] {
+  return { id, from, content, messageId, timestamp, queuedAt };
+}

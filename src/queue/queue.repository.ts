@@ -1,0 +1,168 @@
+import type { Address } from '@relay/protocol';
+import type { EntryId } from './entry-id.js';
+
+/** One installation of a client. All classic connections of an address share `CLASSIC_DEVICE`. */
+export type DeviceId = string;
+export const CLASSIC_DEVICE: DeviceId = 'classic';
+
+export interface NewMessage {
+  readonly from: Address;
+  readonly messageId: string;
+  readonly content: string;
+  /** The sender's, integer ms since 1970. */
+  readonly timestamp: number;
+  /** From now until nobody gets it any more. */
+  readonly ttlMs: number;
+}
+
+export interface MessageEntry {
+  readonly kind: 'message';
+  readonly id: EntryId;
+  /** The number in `id`. */
+  readonly sequence: number;
+  readonly from: Address;
+  readonly messageId: string;
+  readonly content: string;
+  readonly timestamp: number;
+  /** When the mailbox took it, integer ms since 1970. */
+  readonly queuedAt: number;
+}
+
+/** What became of a message, on its way back to who sent it. */
+export interface Receipt {
+  readonly kind: 'delivered' | 'read' | 'expired';
+  /** Whom the message was sent to. */
+  readonly peer: Address;
+  readonly messageId: string;
+  /** When it happened, integer ms since 1970. */
+  readonly timestamp: number;
+}
+
+export interface ReceiptEntry extends Receipt {
+  readonly id: EntryId;
+  readonly sequence: number;
+}
+
+export type Entry = MessageEntry | ReceiptEntry;
+
+export interface MailboxLimits {
+  /** Messages that no device has acknowledged, and the length of the log itself. */
+  readonly maxMessages: number;
+  /** Their contents' UTF-8 bytes. */
+  readonly maxBytes: number;
+  /** What one sender may fill of both, 0 to 1. */
+  readonly senderShare: number;
+  readonly overflow: 'reject' | 'drop_oldest';
+}
+
+export type Appended =
+  | { readonly kind: 'stored'; readonly entry: MessageEntry }
+  /** Stored before, whatever became of it since: `acknowledged` tells whether a device has it. */
+  | { readonly kind: 'repeat'; readonly id: EntryId; readonly acknowledged: boolean }
+  | { readonly kind: 'refused'; readonly code: 'mailbox_full' | 'sender_share_full' | 'id_conflict' };
+
+/** A device's place in the log. */
+export interface Cursor {
+  /** Up to here everything is acknowledged; `null` before the first entry. */
+  readonly after: EntryId | null;
+  /** The newest entry that the mailbox ever had, still kept or not. */
+  readonly head: EntryId | null;
+}
+
+export interface Page {
+  /** Oldest first. Sequences that are missing before or between them have expired or were dropped. */
+  readonly entries: readonly Entry[];
+  /** Where a reader stands after this page: the last entry's id or, when there is nothing more, the head. */
+  readonly upTo: EntryId | null;
+  /** Missing sequences up to this one were dropped to keep the bound; later ones expired. */
+  readonly droppedUpTo: number;
+}
+
+export type Acknowledged =
+  | {
+      readonly kind: 'acknowledged';
+      /** The furthest that any device had acknowledged before: only what comes after it is delivered by this call. */
+      readonly before: number;
+      /** Sequences above `before` that are owed no `delivered`: expired, or their `read` went out first. */
+      readonly silent: readonly number[];
+    }
+  /** Beyond the newest entry: nothing moved. */
+  | { readonly kind: 'ahead' };
+
+/** `unknown`: that sender sent no such message here, as far as the mailbox remembers. */
+export type ReadMark =
+  { readonly kind: 'marked'; readonly sequence: number; readonly wasAcknowledged: boolean } | { readonly kind: 'repeat' } | { readonly kind: 'unknown' };
+
+export interface ExpiredMessage {
+  readonly mailbox: Address;
+  readonly from: Address;
+  readonly messageId: string;
+}
+
+export interface Purged {
+  /** Messages whose retention ended before anybody acknowledged them; each is reported once. */
+  readonly expired: readonly ExpiredMessage[];
+  /** Whether the round is unfinished: call again. */
+  readonly more: boolean;
+}
+
+/** accepted = acknowledged + expired + dropped + pending, always. Receipts are not counted. */
+export interface Ledger {
+  readonly accepted: number;
+  readonly acknowledged: number;
+  readonly expired: number;
+  readonly dropped: number;
+  readonly pending: number;
+  /** Mailboxes with a pending message. */
+  readonly mailboxes: number;
+}
+
+/**
+ * The log of entries owed to one address, oldest first, with a cursor per device. Operations on one mailbox are atomic
+ * and take effect in the order they were called in; nothing is promised across mailboxes. Every method may reject
+ * with `RelayError('store_unavailable')`, and then the outcome is unknown.
+ */
+export abstract class QueueRepository {
+  /**
+   * Idempotent per (sender, messageId) while the message waits and until 512 later messages came: a repeat changes
+   * nothing and says so; the same id with other content is refused. A refusal stores nothing and drops nothing.
+   */
+  abstract append(mailbox: Address, message: NewMessage, limits: MailboxLimits): Promise<Appended>;
+
+  /** Receipts never count against the mailbox's bounds: they have one of their own, and the oldest give way. */
+  abstract appendReceipts(mailbox: Address, receipts: readonly Receipt[]): Promise<readonly ReceiptEntry[]>;
+
+  /** Registers the device, from now on owed every entry. A new one starts at the oldest entry still owed to anybody. */
+  abstract open(mailbox: Address, device: DeviceId): Promise<Cursor>;
+
+  /** At most `maxEntries`, and no more than `maxBytes` of content beyond the first. What has expired is never among them. */
+  abstract read(mailbox: Address, after: EntryId | null, maxEntries: number, maxBytes: number): Promise<Page>;
+
+  /**
+   * Cumulative and monotonic: an older `upTo` changes nothing. Entries leave the log when every device has passed
+   * them, but not those after `keepAfter`, which a live connection still has to read.
+   */
+  abstract acknowledge(
+    mailbox: Address,
+    device: DeviceId,
+    upTo: EntryId,
+    keepAfter?: EntryId | null,
+  ): Promise<Acknowledged>;
+
+  /** Remembers that the owner of the mailbox has read that message; only the first call is `marked`. */
+  abstract markRead(mailbox: Address, from: Address, messageId: string): Promise<ReadMark>;
+
+  /** Messages that no device has acknowledged, after an id and oldest first. */
+  abstract pending(mailbox: Address, after: EntryId | null, maxEntries: number): Promise<readonly MessageEntry[]>;
+
+  /** How many messages no device has acknowledged. */
+  abstract size(mailbox: Address): Promise<number>;
+
+  /** Drops what is pending, on the owner's word; returns how many messages that were. */
+  abstract clear(mailbox: Address): Promise<number>;
+
+  /** Forgets what has expired, and what nobody will ask for again. Works through a part of the mailboxes per call. */
+  abstract purge(): Promise<Purged>;
+
+  abstract ledger(): Promise<Ledger>;
+}

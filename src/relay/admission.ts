@@ -1,0 +1,86 @@
+import { type CompiledTrust, compileTrust } from '../common/client-ip.js';
+import type { IncomingMessage } from 'node:http';
+import { networkOf } from '../common/client-ip.js';
+
+export interface AdmissionLimits {
+  readonly allowedOrigins: readonly string[];
+  readonly maxConnections: number;
+  readonly maxConnectionsPerIp: number;
+  readonly trustProxy: false | number | readonly string[];
+}
+
+/** A refused upgrade, answered as HTTP. */
+export interface UpgradeRefusal {
+  readonly status: 403 | 404 | 426 | 429 | 503;
+  readonly detail: string;
+  readonly retryAfterSeconds?: number;
+}
+
+const PATHS: readonly string[] = ['/', '/ws'];
+const OVERLOADED_RETRY_SECONDS = 5;
+
+/** Who may open a WebSocket. Counts what it lets in: every `admit` without a refusal needs one `release`. */
+export class Admission {
+  private readonly perNetwork = new Map<string, number>();
+  private readonly trust: CompiledTrust;
+  private total = 0;
+  private isClosed = false;
+
+  constructor(private readonly limits: AdmissionLimits) {
+    this.trust = compileTrust(limits.trustProxy);
+  }
+
+  get isDraining(): boolean {
+    return this.isClosed;
+  }
+
+  /** Nobody is let in any more. */
+  close(): void {
+    this.isClosed = true;
+  }
+
+  networkOf(request: IncomingMessage): string {
+    return networkOf(this.trust(request));
+  }
+
+  refusal(request: IncomingMessage, network: string): UpgradeRefusal | null {
+    const { allowedOrigins, maxConnections, maxConnectionsPerIp } = this.limits;
+    if (!PATHS.includes(pathOf(request.url))) return { status: 404, detail: 'WebSockets are at / and /ws' };
+    if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
+      return { status: 426, detail: 'Only WebSocket upgrades are supported' };
+    }
+    if (!isAllowedOrigin(request.headers.origin, allowedOrigins)) {
+      return { status: 403, detail: 'This origin is not allowed' };
+    }
+    if (this.isClosed) return { status: 503, detail: 'Restarting', retryAfterSeconds: 1 };
+    if (this.total >= maxConnections) {
+      return { status: 503, detail: 'Too many connections', retryAfterSeconds: OVERLOADED_RETRY_SECONDS };
+    }
+    if ((this.perNetwork.get(network) ?? 0) >= maxConnectionsPerIp) {
+      const detail = 'Too many connections from this address';
+      return { status: 429, detail, retryAfterSeconds: OVERLOADED_RETRY_SECONDS };
+    }
+    return null;
+  }
+
+  admit(network: string): void {
+    this.total++;
+    this.perNetwork.set(network, (this.perNetwork.get(network) ?? 0) + 1);
+  }
+
+  release(network: string): void {
+    this.total--;
+    const left = (this.perNetwork.get(network) ?? 1) - 1;
+    if (left === 0) this.perNetwork.delete(network);
+    else this.perNetwork.set(network, left);
+  }
+}
+
+/** Native clients send no Origin; browsers always do, and it is compared as it is. */
+export function isAllowedOrigin(origin: string | undefined, allowed: readonly string[]): boolean {
+  return origin === undefined || allowed[0] === '*' || allowed.includes(origin);
+}
+
+function pathOf(url: string | undefined): string {
+  return (url ?? '').split('?', 1)[0] ?? '';
+}

@@ -1,0 +1,50 @@
+import type { Admission } from './admission.js';
+import type { Connections } from './connections.js';
+
+export interface DrainOptions {
+  /** The most that sending everybody away may take. */
+  readonly budgetMs: number;
+  readonly pause: (ms: number) => Promise<void>;
+  /** 0 (inclusive) to 1. */
+  readonly random: () => number;
+}
+
+const SLICE_EVERY_MS = 100;
+const SLICE_SIZE = 50;
+const MAX_SPREAD_MS = 10_000;
+const SPREAD_PER_CONNECTION_MS = 5;
+const LAST_CALL_MS = 3_500;
+
+/** Sends every client away before the process ends: told when to come back, in slices, so that they do not come back all at once. */
+export class Drain {
+  constructor(
+    private readonly admission: Admission,
+    private readonly connections: Connections,
+    private readonly options: DrainOptions,
+  ) {}
+
+  /** Resolves when no connection is left; returns how many had to be cut because they did not answer. */
+  async run(): Promise<number> {
+    this.admission.close();
+    const clients = [...this.connections.values()];
+    const spreadMs = Math.min(MAX_SPREAD_MS, clients.length * SPREAD_PER_CONNECTION_MS);
+    const slices = this.slices(clients.length);
+    const size = Math.ceil(clients.length / slices);
+    for (let start = 0; start < clients.length; start += size) {
+      if (start > 0) await this.options.pause(SLICE_EVERY_MS);
+      for (const client of clients.slice(start, start + size)) {
+        client.goAway(Math.round(500 + this.options.random() * spreadMs));
+      }
+    }
+    // `ws` cuts a peer that does not answer its closing handshake; whoever is left after that is cut here.
+    await Promise.race([this.connections.empty(), this.options.pause(LAST_CALL_MS)]);
+    const left = [...this.connections.values()];
+    for (const client of left) client.link.terminate();
+    return left.length;
+  }
+
+  private slices(clients: number): number {
+    const most = Math.max(1, Math.floor(this.options.budgetMs / 2 / SLICE_EVERY_MS));
+    return Math.max(1, Math.min(most, Math.ceil(clients / SLICE_SIZE)));
+  }
+}

@@ -1,0 +1,69 @@
+import { LIMITS } from '@relay/protocol';
+
+/** `Connection.tick` comes this often; thresholds allow for it, so that nothing is noticed later than the protocol says. */
+export const TICK_MS = 500;
+
+/** What the clock says of one connection: is it there, is it moving, is it behaving. All times are monotonic ms. */
+export class Liveness {
+  private heardAt: number;
+  private pingedAt = -Infinity;
+  /** Since when entries are outstanding without any being acknowledged. */
+  private progressedAt: number;
+  private badSince = -Infinity;
+  private bad = 0;
+  private chatterSince = -Infinity;
+  private chatter = 0;
+  private waiting = false;
+
+  constructor(private readonly openedAt: number) {
+    this.heardAt = openedAt;
+    this.progressedAt = openedAt;
+  }
+
+  heard(now: number): void {
+    this.heardAt = now;
+  }
+
+  /** Entries were acknowledged. */
+  progressed(now: number): void {
+    this.progressedAt = now;
+  }
+
+  /** Entries were sent; the wait begins here if nothing was outstanding. */
+  awaited(now: number): void {
+    if (!this.waiting) this.progressedAt = now;
+    this.waiting = true;
+  }
+
+  isSignInOverdue(now: number): boolean {
+    return now - this.openedAt >= LIMITS.authTimeoutMs - TICK_MS;
+  }
+
+  check(now: number, isWaitingForAck: boolean): 'fine' | 'ping' | 'dead' | 'stalled' {
+    this.waiting = isWaitingForAck;
+    const silentMs = now - this.heardAt + TICK_MS;
+    if (silentMs >= LIMITS.pingAfterMs + LIMITS.pongWithinMs) return 'dead';
+    if (isWaitingForAck && now - this.progressedAt >= LIMITS.stallMs) return 'stalled';
+    if (silentMs < LIMITS.pingAfterMs || this.pingedAt >= this.heardAt) return 'fine';
+    this.pingedAt = now;
+    return 'ping';
+  }
+
+  /** Counts what costs us work and moves no message; `weight` 1 for a ping. */
+  isFlood(now: number, weight: number): boolean {
+    if (now - this.chatterSince >= 1000) {
+      this.chatterSince = now;
+      this.chatter = 0;
+    }
+    this.chatter += weight;
+    return this.chatter > LIMITS.chatterPerSecond;
+  }
+
+  isTooManyBad(now: number): boolean {
+    if (now - this.badSince >= LIMITS.badMessagesWindowMs) {
+      this.badSince = now;
+      this.bad = 0;
+    }
+    return ++this.bad >= LIMITS.badMessages;
+  }
+}

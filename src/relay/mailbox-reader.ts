@@ -1,0 +1,204 @@
+import { type Address, deliveredReceiptFrame, encodeFrame, LIMITS, messageFrame } from '@relay/protocol';
+import { type EntryId, sequenceOf } from '../queue/entry-id.js';
+import type { Cursor, Entry, Page, QueueRepository } from '../queue/queue.repository.js';
+import type { Link } from './link.js';
+
+/** What a reader tells its connection. */
+export interface ReaderEvents {
+  /** The position moved: entries or a gap were handed to the link. */
+  moved(): void;
+  /** The mailbox could not be read; the reader stands where it stood. */
+  failed(error: unknown): void;
+}
+
+export interface Window {
+  readonly entries: number;
+  readonly bytes: number;
+}
+
+/**
+ * One connection's position in its mailbox. Whoever has caught up gets a new entry at once (`offer`); whoever lags, because of a
+ * backlog, a full window, a full socket or a missed entry, reads on from its position. So order, resumption, flow
+ * control and recovery are one mechanism.
+ */
+export class MailboxReader {
+  private after: EntryId | null = null;
+  private position = 0;
+  /** The newest sequence that is known to exist. */
+  private latest = 0;
+  /** Entries up to this one waited before the connection could get them. */
+  private waitedUpTo = 0;
+  private inFlight: Entry[] = [];
+  private inFlightBytes = 0;
+  private state: 'idle' | 'reading' | 'stopped' = 'stopped';
+
+  constructor(
+    private readonly mailbox: Address,
+    private readonly queue: QueueRepository,
+    private readonly link: Link,
+    private readonly events: ReaderEvents,
+    private readonly window: Window,
+  ) {}
+
+  /** The sequence of the last entry sent. */
+  get sentUpTo(): number {
+    return this.position;
+  }
+
+  get sentId(): EntryId | null {
+    return this.after;
+  }
+
+  get hasCaughtUp(): boolean {
+    return this.state === 'idle' && this.latest <= this.position;
+  }
+
+  get isWaitingForAck(): boolean {
+    return this.inFlight.length > 0;
+  }
+
+  start({ after, head }: Cursor): void {
+    this.after = after;
+    this.position = sequenceOf(after);
+    this.waitedUpTo = sequenceOf(head);
+    this.latest = Math.max(this.latest, this.waitedUpTo);
+    this.state = 'idle';
+    this.readOn();
+  }
+
+  /** What is in flight stays known: an acknowledgement may be on its way through the store. */
+  stop(): void {
+    this.state = 'stopped';
+  }
+
+  /** Whether a new entry may be sent at once. */
+  canTake(entry: Entry): boolean {
+    return entry.sequence === this.position + 1 && this.state === 'idle' && this.hasRoom();
+  }
+
+  /** A new entry that `canTake` allowed, straight from where it was appended. */
+  take(entry: Entry, frame: string): void {
+    this.send(entry, frame);
+    this.events.moved();
+  }
+
+  /** A new entry that `canTake` did not allow: it is read when its turn comes. */
+  expect(entry: Entry): void {
+    if (entry.sequence > this.latest) this.latest = entry.sequence;
+    this.readOn();
+  }
+
+  /** The id to acknowledge when the peer has everything up to `mark`, or `null` if nothing new. */
+  acknowledged(mark: string): EntryId | null {
+    if (mark === this.after) return this.after;
+    const sequence = sequenceOf(mark as EntryId);
+    if (sequence >= this.position) return null;
+    let id: EntryId | null = null;
+    for (const entry of this.inFlight) {
+      if (entry.sequence > sequence) break;
+      id = entry.id;
+    }
+    return id;
+  }
+
+  /** Takes what is acknowledged up to there out of the window, oldest first. */
+  settle(upTo: EntryId): Entry[] {
+    const sequence = sequenceOf(upTo);
+    let count = 0;
+    while (count < this.inFlight.length && this.inFlight[count]!.sequence <= sequence) {
+      this.inFlightBytes -= weight(this.inFlight[count]!);
+      count++;
+    }
+    if (count === this.inFlight.length) {
+      const all = this.inFlight;
+      this.inFlight = [];
+      return all;
+    }
+    return this.inFlight.splice(0, count);
+  }
+
+  /** Goes on where it stopped; nothing happens while there is nothing to read or no room for it. */
+  readOn(): void {
+    if (this.state !== 'idle' || this.latest <= this.position || !this.hasRoom()) return;
+    this.state = 'reading';
+    const entries = Math.min(this.window.entries - this.inFlight.length, LIMITS.pageSize);
+    this.queue.read(this.mailbox, this.after, entries, this.window.bytes - this.inFlightBytes).then(
+      (page) => this.takePage(page),
+      (error: unknown) => {
+        if (this.state === 'reading') this.state = 'idle';
+        this.events.failed(error);
+      },
+    );
+  }
+
+  private takePage(page: Page): void {
+    if (this.state !== 'reading') return;
+    this.state = 'idle';
+    const before = this.position;
+    for (const entry of page.entries) {
+      this.announceGap(entry.sequence - 1, page.droppedUpTo);
+      this.send(entry, entryFrame(entry, entry.sequence <= this.waitedUpTo));
+    }
+    const end = sequenceOf(page.upTo);
+    if (end > this.position) {
+      this.announceGap(end, page.droppedUpTo);
+      this.moveTo(page.upTo, end);
+    } else if (page.entries.length === 0) {
+      // The store has less than was announced: it lost its memory. What comes next starts a new count.
+      this.latest = this.position;
+    }
+    if (this.position > before) this.events.moved();
+    this.readOn();
+  }
+
+  private send(entry: Entry, frame: string): void {
+    this.link.send(frame);
+    this.moveTo(entry.id, entry.sequence);
+    this.inFlight.push(entry);
+    this.inFlightBytes += weight(entry);
+  }
+
+  private moveTo(id: EntryId | null, sequence: number): void {
+    this.after = id;
+    this.position = sequence;
+    if (sequence > this.latest) this.latest = sequence;
+  }
+
+  private announceGap(before: number, droppedUpTo: number): void {
+    const missing = before - this.position;
+    if (missing <= 0) return;
+    const dropped = Math.max(0, Math.min(before, droppedUpTo) - this.position);
+    if (dropped > 0) this.link.send(encodeFrame({ type: 'gap', reason: 'dropped', count: dropped }));
+    if (missing > dropped) this.link.send(encodeFrame({ type: 'gap', reason: 'expired', count: missing - dropped }));
+  }
+
+  private hasRoom(): boolean {
+    return (
+      this.inFlight.length < this.window.entries &&
+      this.inFlightBytes < this.window.bytes &&
+      !this.link.isCongested &&
+      this.link.isOpen
+    );
+  }
+}
+
+/** An entry as its mailbox's owner gets it. */
+export function entryFrame(entry: Entry, waited: boolean): string {
+  switch (entry.kind) {
+    case 'message':
+      return messageFrame(entry, waited);
+    case 'delivered':
+      return deliveredReceiptFrame(entry.id, entry.messageId, entry.peer, entry.timestamp);
+    case 'read': {
+      const { id, peer: from, messageId, timestamp } = entry;
+      return encodeFrame({ type: 'read', from, messageId, timestamp, id });
+    }
+    case 'expired':
+      return encodeFrame({ type: 'expired', messageId: entry.messageId, to: entry.peer, id: entry.id });
+  }
+}
+
+/** Code units, not bytes: near enough to bound memory, and free. */
+function weight(entry: Entry): number {
+  return entry.kind === 'message' ? entry.content.length : 0;
+}

@@ -1,0 +1,95 @@
+import type { INestApplicationContext } from '@nestjs/common';
+import { WsAdapter } from '@nestjs/platform-ws';
+import { type ErrorCode } from '@relay/protocol';
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type ServerOptions, WebSocketServer } from 'ws';
+import { problem } from '../common/problem.js';
+import type { Admission, UpgradeRefusal } from './admission.js';
+
+const CLOSE_TIMEOUT_MS = 3_000;
+/** Of one message, and of TCP segments that wait for a frame's end: a flood of either is refused by `ws`. */
+const MAX_FRAGMENTS = 128;
+const MAX_BUFFERED_CHUNKS = 1024;
+
+const CODES: Record<UpgradeRefusal['status'], ErrorCode> = {
+  403: 'forbidden',
+  404: 'not_found',
+  426: 'unsupported',
+  429: 'rate_limited',
+  503: 'unavailable',
+};
+
+/** Nest's adapter, but a refused upgrade is answered in HTTP instead of by a closed socket, and limits are explicit. */
+export class RelayWsAdapter extends WsAdapter {
+  private readonly server: WebSocketServer;
+
+  constructor(
+    app: INestApplicationContext,
+    private readonly admission: Admission,
+    maxFrameBytes: number,
+  ) {
+    super(app);
+    // `closeTimeout` is newer than the published types.
+    const options: ServerOptions & { closeTimeout: number } = {
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: maxFrameBytes,
+      maxFragments: MAX_FRAGMENTS,
+      maxBufferedChunks: MAX_BUFFERED_CHUNKS,
+      closeTimeout: CLOSE_TIMEOUT_MS,
+    };
+    this.server = new WebSocketServer(options);
+  }
+
+  // The base class promises its own decorated server; the gateway needs only what `ws` has.
+  override create(): never {
+    const httpServer = this.httpServer as { on(event: 'upgrade', listener: UpgradeListener): void };
+    httpServer.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head));
+    return this.server as never;
+  }
+
+  override bindMessageHandlers(): void {
+    // Connections bind their own: messages must be handled in order, and none before the connection is known.
+  }
+
+  override bindClientDisconnect(): void {
+    // Likewise.
+  }
+
+  override close(): Promise<void> {
+    // The relay's drain has sent everybody away by now.
+    this.server.close();
+    return Promise.resolve();
+  }
+
+  private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    // Between the upgrade and the WebSocket nobody else listens, and an unheard error ends the process.
+    socket.on('error', () => socket.destroy());
+    const network = this.admission.networkOf(request);
+    const refusal = this.admission.refusal(request, network);
+    if (refusal !== null) return refuse(socket, refusal);
+    this.server.handleUpgrade(request, socket, head, (webSocket) => {
+      this.admission.admit(network);
+      webSocket.once('close', () => this.admission.release(network));
+      this.server.emit('connection', webSocket, request);
+    });
+  }
+}
+
+type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
+function refuse(socket: Duplex, { status, detail, retryAfterSeconds }: UpgradeRefusal): void {
+  const body = JSON.stringify(problem(status, CODES[status], detail));
+  const headers = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'Connection: close',
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ];
+  if (status === 426) headers.push('Upgrade: websocket');
+  if (retryAfterSeconds !== undefined) headers.push(`Retry-After: ${retryAfterSeconds}`);
+  socket.once('finish', () => socket.destroy());
+  socket.end(`${headers.join('\r\n')}\r\n\r\n${body}`);
+}

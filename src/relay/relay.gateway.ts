@@ -1,0 +1,44 @@
+import { OnGatewayConnection, WebSocketGateway } from '@nestjs/websockets';
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { WebSocket } from 'ws';
+import { Logger } from '../common/logger.js';
+import { Settings } from '../common/settings.js';
+import { Connection } from './connection.js';
+import { Connections } from './connections.js';
+import { Link } from './link.js';
+import { Relay } from './relay.js';
+import { Turn } from './turn.js';
+
+/** Binds each WebSocket to its `Connection`, synchronously: not a frame may come before its listener. */
+@WebSocketGateway()
+export class RelayGateway implements OnGatewayConnection {
+  /** With the count, names a connection among all nodes and restarts. */
+  private readonly node = randomBytes(6).toString('base64url');
+  private count = 0;
+
+  constructor(
+    private readonly connections: Connections,
+    private readonly relay: Relay,
+    private readonly turn: Turn,
+    private readonly settings: Settings,
+    private readonly logger: Logger,
+  ) {}
+
+  handleConnection(webSocket: WebSocket, request: IncomingMessage): void {
+    const link = new Link(webSocket, request.socket, this.turn, this.settings.classicAck);
+    const connection = new Connection(`${this.node}-${++this.count}`, link, this.relay);
+    this.connections.add(connection);
+    webSocket.on('message', (data, isBinary) => connection.receive(data as Buffer, isBinary));
+    webSocket.on('pong', (payload) => connection.ponged(payload));
+    webSocket.on('ping', () => connection.pinged());
+    // A peer that breaks the protocol: `ws` closes with the right code, and there is nothing for an operator to do.
+    webSocket.on('error', (error) => this.logger.debug('broken connection', { reason: error.message }));
+    webSocket.on('close', (code) => {
+      connection.closed();
+      this.connections.remove(connection);
+      this.logger.debug('connection ended', { connection: connection.id, code });
+    });
+    request.socket.on('drain', () => connection.drained());
+  }
+}

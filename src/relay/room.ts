@@ -1,0 +1,57 @@
+import type { Address } from '@relay/protocol';
+import type { Connection } from './connection.js';
+import { TokenBucket } from './token-bucket.js';
+
+/** A send that waits for the recipient's acknowledgement before it is answered. */
+export interface PendingVerdict {
+  readonly sender: Connection;
+  readonly messageId: string;
+  /** On the monotonic clock. */
+  readonly dueAt: number;
+}
+
+/** One address with its connections to this node. Exists as long as there is one. */
+export interface Room {
+  readonly address: Address;
+  readonly connections: Connection[];
+  /** By the sequence of the entry, oldest first. */
+  readonly waiting: Map<number, PendingVerdict>;
+  /** What this address may still send. */
+  readonly budget: TokenBucket;
+}
+
+export interface SendLimits {
+  readonly ratePerSecond: number;
+  readonly burst: number;
+}
+
+export class Rooms {
+  private readonly rooms = new Map<Address, Room>();
+
+  constructor(private readonly limits: SendLimits) {}
+
+  get(address: Address): Room | undefined {
+    return this.rooms.get(address);
+  }
+
+  values(): Iterable<Room> {
+    return this.rooms.values();
+  }
+
+  join(address: Address, connection: Connection): Room {
+    let room = this.rooms.get(address);
+    if (room === undefined) {
+      const { ratePerSecond, burst } = this.limits;
+      room = { address, connections: [], waiting: new Map(), budget: new TokenBucket(ratePerSecond, burst) };
+      this.rooms.set(address, room);
+    }
+    room.connections.push(connection);
+    return room;
+  }
+
+  leave(room: Room, connection: Connection): void {
+    const index = room.connections.indexOf(connection);
+    if (index >= 0) room.connections.splice(index, 1);
+    if (room.connections.length === 0) this.rooms.delete(room.address);
+  }
+}

@@ -1,0 +1,54 @@
+import type { INestApplication } from '@nestjs/common';
+import type { AddressInfo } from 'node:net';
+import { PassThrough } from 'node:stream';
+import { createApp } from '../../src/app/create-app.js';
+import { Schedule } from '../../src/app/schedule.js';
+import { type Clock, SystemClock } from '../../src/common/clock.js';
+import { loadSettings } from '../../src/common/load-settings.js';
+import { Logger } from '../../src/common/logger.js';
+import { ClassicClient } from './classic-client.js';
+
+export interface RunningRelay {
+  readonly app: INestApplication;
+  readonly port: number;
+  /** `http://127.0.0.1:port` */
+  readonly url: string;
+  /** `ws://127.0.0.1:port` */
+  readonly wsUrl: string;
+  /** Everything it logged so far, as JSON lines. */
+  readonly log: () => string;
+  /** Runs a job of the schedule now. */
+  run(job: string): Promise<void>;
+  /** A client of the first relay, signed in. */
+  signIn(address: string): Promise<ClassicClient>;
+  stop(): Promise<void>;
+}
+
+export interface RelayOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly clock?: Clock;
+}
+
+/** The relay as `main.ts` makes it, in this process, on a free port; logs go to memory. Limits are far away unless set. */
+export async function startRelay({ env = {}, clock = new SystemClock() }: RelayOptions = {}): Promise<RunningRelay> {
+  const roomy = { RATE_LIMIT_MAX_REQUESTS: '1000000', SEND_RATE_PER_SECOND: '1000000', SEND_BURST: '1000000' };
+  const settings = loadSettings({ NODE_ENV: 'test', LOG_LEVEL: 'debug', DRAIN_SECONDS: '0', ...roomy, ...env });
+  const destination = new PassThrough();
+  const lines: Buffer[] = [];
+  destination.on('data', (chunk: Buffer) => lines.push(chunk));
+  const logger = Logger.create({ level: settings.logLevel, json: true, destination });
+  const app = await createApp({ settings, clock, logger });
+  await app.listen(0, '127.0.0.1');
+  const { port } = (app.getHttpServer() as { address(): AddressInfo }).address();
+  const wsUrl = `ws://127.0.0.1:${port}`;
+  return {
+    app,
+    port,
+    url: `http://127.0.0.1:${port}`,
+    wsUrl,
+    log: () => Buffer.concat(lines).toString(),
+    run: (job) => app.get(Schedule).run(job),
+    signIn: (address) => ClassicClient.signIn(wsUrl, address),
+    stop: () => app.close(),
+  };
+}
