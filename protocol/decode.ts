@@ -97,10 +97,7 @@ function decodeSignal(fields: Fields): ClientFrame | ErrorCode {
   return { type: 'signal', to, data: fields.data };
 }
 
-function decodeAddresses(
-  type: 'subscribe_presence' | 'unsubscribe_presence',
-  fields: Fields,
-): ClientFrame | ErrorCode {
+function decodeAddresses(type: 'subscribe_presence' | 'unsubscribe_presence', fields: Fields): ClientFrame | ErrorCode {
   if (!Array.isArray(fields.addresses)) return 'bad_message';
   if (fields.addresses.length > LIMITS.addressesPerRequest) return 'too_large';
   const addresses: Address[] = [];

@@ -24,7 +24,7 @@ export async function createApp(surroundings: Surroundings): Promise<INestApplic
     // Our own parser follows, behind the guards.
     { logger: new NestLogger(logger), bodyParser: false, abortOnError: false },
   );
-  const server = app.getHttpAdapter().getInstance() as Express;
+  const server = app.getHttpAdapter().getInstance();
   server.disable('x-powered-by').disable('etag');
   server.set('trust proxy', settings.trustProxy);
   secure(app, settings);

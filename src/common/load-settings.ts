@@ -16,7 +16,9 @@ export type Environment = Readonly<Record<string, unknown>>;
 
 /** The only reader of the environment. Throws `SettingsError` with every mistake at once. */
 export function loadSettings(environment: Environment): Settings {
-  const given = Object.fromEntries(SETTING_ROWS.map(({ name, fallback }) => [name, valueOf(environment, name, fallback)]));
+  const given = Object.fromEntries(
+    SETTING_ROWS.map(({ name, fallback }) => [name, valueOf(environment, name, fallback)]),
+  );
   const settings = plainToInstance(Settings, given, { excludeExtraneousValues: true, exposeDefaultValues: true });
   const problems = [...misspelled(environment), ...invalid(settings, given)];
   if (problems.length === 0) problems.push(...contradictions(settings, environment));

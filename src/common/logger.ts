@@ -18,7 +18,9 @@ export class Logger {
 
   static create(options: { level: LogLevel; json: boolean; destination?: NodeJS.WritableStream }): Logger {
     const destination = options.destination ?? process.stdout;
-    const stream = options.json ? destination : pretty({ destination, colorize: process.stdout.isTTY, ignore: 'pid,hostname' });
+    const stream = options.json
+      ? destination
+      : pretty({ destination, colorize: process.stdout.isTTY, ignore: 'pid,hostname' });
     return new Logger(pino({ level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream));
   }
 

@@ -25,7 +25,7 @@ export function Setting(row: Omit<SettingRow, 'property'>, parse: Parse = (text)
   return (target, property) => {
     rows.push({ ...row, property: String(property) });
     Expose({ name: row.name })(target, property);
-    Transform(({ value }) => (typeof value === 'string' ? parse(value) : value))(target, property);
+    Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? parse(value) : value))(target, property);
   };
 }
 

@@ -78,7 +78,10 @@ export class Settings {
     },
     asProxies,
   )
-  @ValidateBy({ name: 'areProxies', validator: { validate: (value) => value !== undefined && typeof value !== 'string' } })
+  @ValidateBy({
+    name: 'areProxies',
+    validator: { validate: (value) => value !== undefined && typeof value !== 'string' },
+  })
   readonly trustProxy!: false | number | readonly string[];
 
   @Setting({
@@ -95,7 +98,8 @@ export class Settings {
     name: 'AUTH_MODE',
     unit: 'open',
     fallback: 'open',
-    meaning: 'Who may act for an address. `open` believes what a client claims; in production it must be set on purpose.',
+    meaning:
+      'Who may act for an address. `open` believes what a client claims; in production it must be set on purpose.',
     must: 'open: this version cannot verify signatures yet, and in production that must be accepted by AUTH_MODE=open',
   })
   @IsIn(['open'])
@@ -302,7 +306,9 @@ export class Settings {
 }
 
 function isHost(value: unknown): boolean {
-  return typeof value === 'string' && (isIP(value) !== 0 || /^(?!-)[a-zA-Z0-9-]{1,63}(\.[a-zA-Z0-9-]{1,63})*$/.test(value));
+  return (
+    typeof value === 'string' && (isIP(value) !== 0 || /^(?!-)[a-zA-Z0-9-]{1,63}(\.[a-zA-Z0-9-]{1,63})*$/.test(value))
+  );
 }
 
 function areOrigins(value: unknown): boolean {

@@ -1,4 +1,4 @@
-import { type Address, LIMITS } from '@relay/protocol';
+import type { Address } from '@relay/protocol';
 import { type EntryId, formatEntryId, sequenceOf } from './entry-id.js';
 import { fingerprint } from './fingerprint.js';
 import type {
@@ -7,7 +7,6 @@ import type {
   Cursor,
   DeviceId,
   Entry,
-  ExpiredMessage,
   MailboxLimits,
   MessageEntry,
   NewMessage,
@@ -16,6 +15,8 @@ import type {
   Receipt,
   ReceiptEntry,
 } from './queue.repository.js';
+import { PendingLoad, type Tally } from './pending-load.memory.js';
+import { type RememberedMessage, RememberedMessages } from './remembered-messages.memory.js';
 
 /** Both clocks at one moment: the wall's for people and ids, the monotonic one for expiry. */
 export interface Instant {
@@ -29,16 +30,6 @@ interface Stored {
   readonly expiresAt: number;
 }
 
-/** What is kept of a message for as long as it may be repeated or read. */
-interface Remembered {
-  readonly sequence: number;
-  readonly id: EntryId;
-  readonly fingerprint: number;
-  read: boolean;
-  /** It expired or was dropped, so no cursor that passes it acknowledges it. */
-  lost: boolean;
-}
-
 interface Device {
   readonly id: DeviceId;
   sequence: number;
@@ -46,33 +37,14 @@ interface Device {
   seenAt: number;
 }
 
-/** What happened to messages, counted where it happens; one for all mailboxes of a repository. */
-export interface Tally {
-  accepted: number;
-  acknowledged: number;
-  expired: number;
-  dropped: number;
-  pending: number;
-  /** Mailboxes with a pending message. */
-  mailboxes: number;
-  /** Expired before anybody acknowledged them, and not yet reported. */
-  unreported: ExpiredMessage[];
-}
-
-interface SenderLoad {
-  messages: number;
-  bytes: number;
-}
-
 const NOTHING: readonly number[] = [];
-const PRUNE_SLACK = 256;
 
 /** One mailbox of `MemoryQueueRepository`. Maps are made when first needed: most mailboxes of connected users are empty. */
 export class Mailbox {
   private log: Stored[] = [];
   private readonly devices: Device[] = [];
-  private remembered: Map<string, Remembered> | null = null;
-  private senders: Map<Address, SenderLoad> | null = null;
+  private readonly remembered = new RememberedMessages();
+  private readonly pendingLoad: PendingLoad;
   /** Read before any device acknowledged them. */
   private readAhead: Set<number> | null = null;
 
@@ -85,10 +57,8 @@ export class Mailbox {
   private droppedUpTo = 0;
   private messagesInLog = 0;
   private bytesInLog = 0;
-  private pendingBytes = 0;
   private nextExpiry = Infinity;
   private touchedAt: number;
-  pendingMessages = 0;
 
   constructor(
     private readonly address: Address,
@@ -96,19 +66,24 @@ export class Mailbox {
     now: Instant,
   ) {
     this.touchedAt = now.monotonicMs;
+    this.pendingLoad = new PendingLoad(tally);
+  }
+
+  /** Messages that no device has acknowledged. */
+  get pendingMessages(): number {
+    return this.pendingLoad.messages;
   }
 
   append(message: NewMessage, limits: MailboxLimits, now: Instant): Appended {
-    const key = message.from + message.messageId;
     const print = fingerprint(message.content);
-    const known = this.remembered?.get(key);
+    const known = this.remembered.find(message.from, message.messageId);
     if (known !== undefined) return this.repeated(known, print);
 
     this.expireDue(now);
     const { from, messageId, content, timestamp } = message;
     const bytes = Buffer.byteLength(content);
-    const obstacle = this.obstacle(from, bytes, limits);
-    if (obstacle !== null && !this.makeRoom(obstacle, from, bytes, limits)) return { kind: 'refused', code: obstacle };
+    const obstacle = this.pendingLoad.obstacle(from, bytes, limits);
+    if (obstacle !== null && !this.makeRoom(from, bytes, limits)) return { kind: 'refused', code: obstacle };
 
     const id = this.nextId(now);
     const entry: MessageEntry = {
@@ -125,9 +100,10 @@ export class Mailbox {
     this.messagesInLog++;
     this.bytesInLog += bytes;
     this.tally.accepted++;
-    this.addPending(from, 1, bytes);
+    this.pendingLoad.add(from, bytes);
     this.boundLog(limits);
-    this.remember(key, { sequence: this.last, id, fingerprint: print, read: false, lost: false });
+    const record = { sequence: this.last, id, fingerprint: print, read: false, lost: false };
+    this.remembered.add(from, messageId, record, this.furthest);
     return { kind: 'stored', entry };
   }
 
@@ -183,7 +159,7 @@ export class Mailbox {
   }
 
   markRead(from: Address, messageId: string): ReadMark {
-    const known = this.remembered?.get(from + messageId);
+    const known = this.remembered.find(from, messageId);
     if (known === undefined || known.lost) return { kind: 'unknown' };
     if (known.read) return { kind: 'repeat' };
     known.read = true;
@@ -215,10 +191,12 @@ export class Mailbox {
   /** Forgets devices unseen since then, and says whether the mailbox itself can be forgotten. */
   retire(seenSince: number, now: Instant): boolean {
     this.expireDue(now);
-    for (let i = this.devices.length - 1; i >= 0; i--) {
+    const known = this.devices.length;
+    for (let i = known - 1; i >= 0; i--) {
       if (this.devices[i]!.seenAt < seenSince) this.devices.splice(i, 1);
     }
-    this.trim(Infinity);
+    // Only then: what a slow connection still reads is kept beyond its device's cursor.
+    if (this.devices.length < known) this.trim(Infinity);
     return this.log.length === 0 && this.devices.length === 0 && this.touchedAt < seenSince;
   }
 
@@ -238,37 +216,24 @@ export class Mailbox {
     this.tally.unreported.push({ mailbox: this.address, from, messageId });
   }
 
-  private repeated(known: Remembered, print: number): Appended {
+  private repeated(known: RememberedMessage, print: number): Appended {
     if (known.fingerprint !== print) return { kind: 'refused', code: 'id_conflict' };
     return { kind: 'repeat', id: known.id, acknowledged: !known.lost && known.sequence <= this.furthest };
   }
 
-  private obstacle(from: Address, bytes: number, limits: MailboxLimits): 'mailbox_full' | 'sender_share_full' | null {
-    const { maxMessages, maxBytes, senderShare } = limits;
-    if (this.pendingMessages + 1 > maxMessages || this.pendingBytes + bytes > maxBytes) return 'mailbox_full';
-    const halfFull = this.pendingMessages * 2 >= maxMessages || this.pendingBytes * 2 >= maxBytes;
-    const load = halfFull ? this.senders?.get(from) : undefined;
-    if (load === undefined) return null;
-    const over = load.messages + 1 > maxMessages * senderShare || load.bytes + bytes > maxBytes * senderShare;
-    return over ? 'sender_share_full' : null;
-  }
-
   /** Drops the oldest pending messages where the policy allows it: a sender beyond its share pays with its own. */
-  private makeRoom(obstacle: 'mailbox_full' | 'sender_share_full', from: Address, bytes: number, limits: MailboxLimits) {
+  private makeRoom(from: Address, bytes: number, limits: MailboxLimits): boolean {
     if (limits.overflow !== 'drop_oldest' || bytes > limits.maxBytes) return false;
-    let next: 'mailbox_full' | 'sender_share_full' | null = obstacle;
-    while (next !== null) {
-      const ownOnly = next === 'sender_share_full';
+    do {
+      const ownOnly = this.pendingLoad.isOverShare(from, bytes, limits);
       const victim = this.log.find(
-        ({ entry }) =>
-          entry.kind === 'message' && entry.sequence > this.furthest && (!ownOnly || entry.from === from),
+        ({ entry }) => entry.kind === 'message' && entry.sequence > this.furthest && (!ownOnly || entry.from === from),
       );
       if (victim === undefined) return false;
       this.droppedUpTo = Math.max(this.droppedUpTo, victim.entry.sequence);
       this.remove((stored) => stored !== victim);
       this.tally.dropped++;
-      next = this.obstacle(from, bytes, limits);
-    }
+    } while (this.pendingLoad.obstacle(from, bytes, limits) !== null);
     return true;
   }
 
@@ -337,7 +302,7 @@ export class Mailbox {
       const { entry, bytes } = this.log[i]!;
       if (entry.sequence > sequence) break;
       if (entry.kind !== 'message') continue;
-      this.addPending(entry.from, -1, -bytes);
+      this.pendingLoad.remove(entry.from, bytes);
       this.tally.acknowledged++;
     }
     const silent = this.silentUpTo(sequence);
@@ -389,8 +354,8 @@ export class Mailbox {
       this.messagesInLog--;
       this.bytesInLog -= bytes;
       if (entry.sequence > this.furthest) {
-        this.addPending(entry.from, -1, -bytes);
-        const known = this.remembered?.get(entry.from + entry.messageId);
+        this.pendingLoad.remove(entry.from, bytes);
+        const known = this.remembered.find(entry.from, entry.messageId);
         if (known !== undefined) known.lost = true;
         this.readAhead?.delete(entry.sequence);
       }
@@ -408,38 +373,5 @@ export class Mailbox {
       else high = middle;
     }
     return low;
-  }
-
-  /** A message becomes pending (1) or stops being so (-1). */
-  private addPending(from: Address, messages: 1 | -1, bytes: number): void {
-    if (this.pendingMessages === 0) this.tally.mailboxes++;
-    this.pendingMessages += messages;
-    this.pendingBytes += bytes;
-    this.tally.pending += messages;
-    if (this.pendingMessages === 0) this.tally.mailboxes--;
-    const senders = (this.senders ??= new Map<Address, SenderLoad>());
-    const load = senders.get(from);
-    if (load === undefined) {
-      senders.set(from, { messages, bytes });
-      return;
-    }
-    load.messages += messages;
-    load.bytes += bytes;
-    if (load.messages === 0) senders.delete(from);
-  }
-
-  private remember(key: string, record: Remembered): void {
-    const remembered = (this.remembered ??= new Map<string, Remembered>());
-    remembered.set(key, record);
-    if (remembered.size >= LIMITS.rememberedMessages + PRUNE_SLACK) this.forgetOldest(remembered);
-  }
-
-  /** Insertion order is sequence order, so the first that must stay ends the search. */
-  private forgetOldest(remembered: Map<string, Remembered>): void {
-    for (const [key, { sequence, lost }] of remembered) {
-      const waits = sequence > this.furthest && !lost;
-      if (waits || remembered.size <= LIMITS.rememberedMessages + 1) return;
-      remembered.delete(key);
-    }
   }
 }

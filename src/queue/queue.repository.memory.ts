@@ -1,7 +1,8 @@
 import type { Address } from '@relay/protocol';
 import type { Clock } from '../common/clock.js';
 import type { EntryId } from './entry-id.js';
-import { type Instant, Mailbox, type Tally } from './mailbox.memory.js';
+import { type Instant, Mailbox } from './mailbox.memory.js';
+import type { Tally } from './pending-load.memory.js';
 import {
   type Acknowledged,
   type Appended,
@@ -26,7 +27,6 @@ export interface MemoryQueueOptions {
   readonly maxReceipts: number;
 }
 
-const EMPTY_CURSOR: Cursor = { after: null, head: null };
 const EMPTY_PAGE: Page = { entries: [], upTo: null, droppedUpTo: 0 };
 /** A mailbox is remembered this much longer than its mail, so that a device that comes back late learns what it missed. */
 const STATE_GRACE_MS = 2 * 60 * 60 * 1000;

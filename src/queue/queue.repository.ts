@@ -91,7 +91,9 @@ export type Acknowledged =
 
 /** `unknown`: that sender sent no such message here, as far as the mailbox remembers. */
 export type ReadMark =
-  { readonly kind: 'marked'; readonly sequence: number; readonly wasAcknowledged: boolean } | { readonly kind: 'repeat' } | { readonly kind: 'unknown' };
+  | { readonly kind: 'marked'; readonly sequence: number; readonly wasAcknowledged: boolean }
+  | { readonly kind: 'repeat' }
+  | { readonly kind: 'unknown' };
 
 export interface ExpiredMessage {
   readonly mailbox: Address;

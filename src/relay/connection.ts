@@ -181,6 +181,12 @@ export class Connection implements PresenceWatcher, ReaderEvents {
     this.close(1012);
   }
 
+  /** Silence up to now was not the client's fault. */
+  forgive(now: number): void {
+    this.liveness.heard(now);
+    this.liveness.progressed(now);
+  }
+
   /** Called a few times a second: whatever about this connection depends on time alone. */
   tick(now: number): void {
     if (this.state === 'closed') return;

@@ -1,8 +1,12 @@
 import type { Connection } from './connection.js';
 
+/** Ticks come twice a second. */
+const ASLEEP_MS = 5_000;
+
 /** Every WebSocket of this node, signed in or not. */
 export class Connections {
   private readonly open = new Set<Connection>();
+  private tickedAt = -Infinity;
   private whenEmpty: (() => void)[] = [];
 
   get size(): number {
@@ -26,7 +30,13 @@ export class Connections {
   }
 
   tick(now: number): void {
-    for (const connection of this.open) connection.tick(now);
+    // This process was asleep (stopped, starved, suspended): what its clients sent meanwhile is still to be read.
+    const wasAsleep = now - this.tickedAt > ASLEEP_MS && this.tickedAt >= 0;
+    this.tickedAt = now;
+    for (const connection of this.open) {
+      if (wasAsleep) connection.forgive(now);
+      connection.tick(now);
+    }
   }
 
   empty(): Promise<void> {

@@ -2,7 +2,13 @@ import { type Address, LIMITS, statusFrame } from '@relay/protocol';
 import type { Clock } from '../common/clock.js';
 import type { Logger } from '../common/logger.js';
 import type { EntryId } from '../queue/entry-id.js';
-import { type Acknowledged, CLASSIC_DEVICE, type MessageEntry, type QueueRepository, type Receipt } from '../queue/queue.repository.js';
+import {
+  type Acknowledged,
+  CLASSIC_DEVICE,
+  type MessageEntry,
+  type QueueRepository,
+  type Receipt,
+} from '../queue/queue.repository.js';
 import type { Connection } from './connection.js';
 import { entryFrame } from './mailbox-reader.js';
 import type { Receipts } from './receipts.js';

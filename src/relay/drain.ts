@@ -4,7 +4,8 @@ import type { Connections } from './connections.js';
 export interface DrainOptions {
   /** The most that sending everybody away may take. */
   readonly budgetMs: number;
-  readonly pause: (ms: number) => Promise<void>;
+  /** Rejects when it is aborted. */
+  readonly pause: (ms: number, signal?: AbortSignal) => Promise<void>;
   /** 0 (inclusive) to 1. */
   readonly random: () => number;
 }
@@ -37,7 +38,10 @@ export class Drain {
       }
     }
     // `ws` cuts a peer that does not answer its closing handshake; whoever is left after that is cut here.
-    await Promise.race([this.connections.empty(), this.options.pause(LAST_CALL_MS)]);
+    const waiting = new AbortController();
+    const lastCall = this.options.pause(LAST_CALL_MS, waiting.signal).catch(() => undefined);
+    await Promise.race([this.connections.empty(), lastCall]);
+    waiting.abort();
     const left = [...this.connections.values()];
     for (const client of left) client.link.terminate();
     return left.length;

@@ -6,14 +6,14 @@ export const TICK_MS = 500;
 /** What the clock says of one connection: is it there, is it moving, is it behaving. All times are monotonic ms. */
 export class Liveness {
   private heardAt: number;
-  private pingedAt = -Infinity;
+  private isPinged = false;
   /** Since when entries are outstanding without any being acknowledged. */
   private progressedAt: number;
   private badSince = -Infinity;
   private bad = 0;
   private chatterSince = -Infinity;
   private chatter = 0;
-  private waiting = false;
+  private isAwaiting = false;
 
   constructor(private readonly openedAt: number) {
     this.heardAt = openedAt;
@@ -22,6 +22,7 @@ export class Liveness {
 
   heard(now: number): void {
     this.heardAt = now;
+    this.isPinged = false;
   }
 
   /** Entries were acknowledged. */
@@ -31,8 +32,8 @@ export class Liveness {
 
   /** Entries were sent; the wait begins here if nothing was outstanding. */
   awaited(now: number): void {
-    if (!this.waiting) this.progressedAt = now;
-    this.waiting = true;
+    if (!this.isAwaiting) this.progressedAt = now;
+    this.isAwaiting = true;
   }
 
   isSignInOverdue(now: number): boolean {
@@ -40,12 +41,12 @@ export class Liveness {
   }
 
   check(now: number, isWaitingForAck: boolean): 'fine' | 'ping' | 'dead' | 'stalled' {
-    this.waiting = isWaitingForAck;
+    this.isAwaiting = isWaitingForAck;
     const silentMs = now - this.heardAt + TICK_MS;
     if (silentMs >= LIMITS.pingAfterMs + LIMITS.pongWithinMs) return 'dead';
     if (isWaitingForAck && now - this.progressedAt >= LIMITS.stallMs) return 'stalled';
-    if (silentMs < LIMITS.pingAfterMs || this.pingedAt >= this.heardAt) return 'fine';
-    this.pingedAt = now;
+    if (silentMs < LIMITS.pingAfterMs || this.isPinged) return 'fine';
+    this.isPinged = true;
     return 'ping';
   }
 

@@ -1,5 +1,5 @@
 import { type BeforeApplicationShutdown, Module } from '@nestjs/common';
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout } from 'node:timers/promises';
 import { Clock } from '../common/clock.js';
 import { descriptorLimit } from '../common/descriptor-limit.js';
 import { Logger } from '../common/logger.js';
@@ -19,6 +19,9 @@ import { Relay } from './relay.js';
 import { RelayGateway } from './relay.gateway.js';
 import { Rooms } from './room.js';
 import { Turn } from './turn.js';
+
+const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
+  setTimeout(ms, undefined, signal === undefined ? {} : { signal });
 
 const relay = {
   provide: Relay,

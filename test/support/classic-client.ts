@@ -53,7 +53,14 @@ export class ClassicClient {
   }
 
   message(to: string, messageId: string, more: Record<string, unknown> = {}): void {
-    this.send({ type: 'message', to, messageId, content: `content of ${messageId}`, timestamp: 1_700_000_000_000, ...more });
+    this.send({
+      type: 'message',
+      to,
+      messageId,
+      content: `content of ${messageId}`,
+      timestamp: 1_700_000_000_000,
+      ...more,
+    });
   }
 
   ofType(type: string): Frame[] {

@@ -1,0 +1,293 @@
+import { type Environment, loadSettings, SettingsError } from './load-settings.js';
+import { SETTING_ROWS } from './setting.decorator.js';
+
+function problemsOf(environment: Environment): readonly string[] {
+  try {
+    loadSettings(environment);
+    return [];
+  } catch (error) {
+    if (error instanceof SettingsError) return error.problems;
+    throw error;
+  }
+}
+
+describe('settings', () => {
+  it('have the first relay’s defaults where it had them', () => {
+    expect(loadSettings({})).toMatchObject({
+      port: 3002,
+      host: '0.0.0.0',
+      environment: 'development',
+      logLevel: 'info',
+      allowedOrigins: ['*'],
+      rateLimitWindowMs: 60_000,
+      rateLimitMaxRequests: 100,
+      maxOfflineMessages: 1000,
+      messageRetentionHours: 168,
+      retentionMs: 7 * 24 * 60 * 60 * 1000,
+    });
+  });
+
+  it('have the defaults that the protocol names elsewhere', () => {
+    expect(loadSettings({})).toMatchObject({
+      trustProxy: false,
+      storage: 'memory',
+      authMode: 'open',
+      maxQueueBytes: 32 * 1024 * 1024,
+      senderShare: 0.5,
+      queueOverflow: 'reject',
+      maxFrameBytes: 128 * 1024,
+      classicAck: 'pong',
+      sendRatePerSecond: 20,
+      sendBurst: 200,
+      maxConnectionsPerIp: 200,
+      maxConnections: 0,
+      drainSeconds: 20,
+    });
+  });
+
+  it('are all read, by name and as what they are', () => {
+    const settings = loadSettings({
+      PORT: '0',
+      HOST: '::1',
+      NODE_ENV: 'production',
+      LOG_LEVEL: 'silent',
+      ALLOWED_ORIGINS: 'https://app.example, http://localhost:8080',
+      TRUST_PROXY: '127.0.0.1, 2001:db8::/32',
+      STORAGE: 'memory',
+      AUTH_MODE: 'open',
+      MAX_OFFLINE_MESSAGES: '7',
+      MAX_QUEUE_BYTES: '8192',
+      SENDER_SHARE: '0.25',
+      QUEUE_OVERFLOW: 'drop_oldest',
+      MESSAGE_RETENTION_HOURS: '0.5',
+      MAX_FRAME_BYTES: '4096',
+      CLASSIC_ACK: 'socket',
+      RATE_LIMIT_WINDOW_MS: '1000',
+      RATE_LIMIT_MAX_REQUESTS: '5',
+      SEND_RATE_PER_SECOND: '0.5',
+      SEND_BURST: '1',
+      MAX_CONNECTIONS_PER_IP: '3',
+      MAX_CONNECTIONS: '4',
+      DRAIN_SECONDS: '2.5',
+    });
+    expect({ ...settings }).toEqual({
+      port: 0,
+      host: '::1',
+      environment: 'production',
+      logLevel: 'silent',
+      allowedOrigins: ['https://app.example', 'http://localhost:8080'],
+      trustProxy: ['127.0.0.1', '2001:db8::/32'],
+      storage: 'memory',
+      authMode: 'open',
+      maxOfflineMessages: 7,
+      maxQueueBytes: 8192,
+      senderShare: 0.25,
+      queueOverflow: 'drop_oldest',
+      messageRetentionHours: 0.5,
+      maxFrameBytes: 4096,
+      classicAck: 'socket',
+      rateLimitWindowMs: 1000,
+      rateLimitMaxRequests: 5,
+      sendRatePerSecond: 0.5,
+      sendBurst: 1,
+      maxConnectionsPerIp: 3,
+      maxConnections: 4,
+      drainSeconds: 2.5,
+    });
+    expect(Object.keys(settings)).toHaveLength(SETTING_ROWS.length);
+  });
+
+  it('take each default as it would be written in the environment', () => {
+    const written = Object.fromEntries(SETTING_ROWS.map(({ name, fallback }) => [name, fallback]));
+    expect(loadSettings(written)).toEqual(loadSettings({}));
+  });
+
+  it('count an empty value as none, and leave out spaces around one', () => {
+    expect(loadSettings({ PORT: '', MAX_CONNECTIONS: '  ', HOST: ' ::1 ' })).toMatchObject({
+      port: 3002,
+      maxConnections: 0,
+      host: '::1',
+    });
+  });
+
+  it('cannot be changed afterwards', () => {
+    expect(Object.isFrozen(loadSettings({}))).toBe(true);
+  });
+
+  it.each([
+    ['off', false],
+    ['1', 1],
+    ['10', 10],
+    ['10.0.0.0/8', ['10.0.0.0/8']],
+  ])('TRUST_PROXY=%s is understood', (text, expected) => {
+    expect(loadSettings({ TRUST_PROXY: text }).trustProxy).toEqual(expected);
+  });
+});
+
+describe('a wrong value', () => {
+  it.each([
+    ['PORT', ['x', '-1', '65536', '3.5', '0x10', '1e3', '3002 3003', 'Infinity']],
+    ['HOST', ['-a', 'a b', 'http://localhost', 'localhost:3002', 'a..b']],
+    ['NODE_ENV', ['prod', 'Production']],
+    ['LOG_LEVEL', ['verbose', 'INFO']],
+    ['ALLOWED_ORIGINS', ['app.example', 'https://app.example/', 'https://app.example,', '*,https://app.example', ',']],
+    ['TRUST_PROXY', ['true', 'on', '0', '11', 'proxy.example', '10.0.0.0/33', '::/129', '10.0.0.0/8/8', '127.0.0.1,']],
+    ['STORAGE', ['redis']],
+    ['AUTH_MODE', ['signed', 'closed']],
+    ['MAX_OFFLINE_MESSAGES', ['0', '-5', '1.5', '1000001', 'many']],
+    ['MAX_QUEUE_BYTES', ['4095', '32MB']],
+    ['SENDER_SHARE', ['0', '1.1', '-0.5', '50%', '.5']],
+    ['QUEUE_OVERFLOW', ['drop']],
+    ['MESSAGE_RETENTION_HOURS', ['0', '8761', '-1', '7d']],
+    ['MAX_FRAME_BYTES', ['4095', '16777217']],
+    ['CLASSIC_ACK', ['none']],
+    ['RATE_LIMIT_WINDOW_MS', ['999', '86400001', '60s']],
+    ['RATE_LIMIT_MAX_REQUESTS', ['0', '0.5']],
+    ['SEND_RATE_PER_SECOND', ['0', '-1']],
+    ['SEND_BURST', ['0', '1.5']],
+    ['MAX_CONNECTIONS_PER_IP', ['0']],
+    ['MAX_CONNECTIONS', ['-1', '1.5']],
+    ['DRAIN_SECONDS', ['-1', '3601', 'soon']],
+  ])('of %s is refused by name, with what it must be and what it is', (name, values) => {
+    const { must } = SETTING_ROWS.find((row) => row.name === name)!;
+    for (const value of values) {
+      expect(problemsOf({ [name]: value })).toEqual([`${name} must be ${must} (it is ${JSON.stringify(value)})`]);
+    }
+  });
+
+  it.each([
+    ['PORT', ['0', '65535']],
+    ['HOST', ['0.0.0.0', '::', 'localhost', 'relay-1.internal.example']],
+    ['ALLOWED_ORIGINS', ['*', 'http://localhost', 'https://app.example:8443']],
+    ['TRUST_PROXY', ['::1', '127.0.0.1,10.0.0.0/8', '10.0.0.0/1', '2001:db8::/128']],
+    ['MAX_OFFLINE_MESSAGES', ['1', '1000000']],
+    ['MAX_QUEUE_BYTES', ['131072', '9007199254740991']],
+    ['SENDER_SHARE', ['0.001', '1']],
+    ['MESSAGE_RETENTION_HOURS', ['0.0001', '8760']],
+    ['MAX_FRAME_BYTES', ['4096', '16777216']],
+    ['RATE_LIMIT_WINDOW_MS', ['1000', '86400000']],
+    ['SEND_RATE_PER_SECOND', ['0.1']],
+    ['DRAIN_SECONDS', ['0', '3600']],
+  ])('is not what stands at the edge of what %s may be', (name, values) => {
+    for (const value of values) expect(problemsOf({ [name]: value })).toEqual([]);
+  });
+
+  it('of TRUST_PROXY is refused where the proxies could not be told apart from clients', () => {
+    for (const everybody of ['0.0.0.0/0', '::/0', '10.0.0.1,0.0.0.0/0']) {
+      expect(problemsOf({ TRUST_PROXY: everybody })).toEqual([expect.stringMatching(/^TRUST_PROXY must be/)]);
+    }
+  });
+
+  it('is reported together with every other, in the order of the settings', () => {
+    const problems = problemsOf({ LOG_LEVEL: 'loud', PORT: 'x', SENDER_SHARE: '2', MAX_CONNECTIONS: '-1' });
+    expect(problems.map((problem) => problem.split(' ')[0])).toEqual([
+      'PORT',
+      'LOG_LEVEL',
+      'SENDER_SHARE',
+      'MAX_CONNECTIONS',
+    ]);
+  });
+
+  it('is reported in one text, a line each', () => {
+    const error = new SettingsError(['PORT must be a port', 'HOST must be a host']);
+    expect(error.message).toBe('Settings refused:\n  - PORT must be a port\n  - HOST must be a host');
+  });
+
+  it.each([
+    ['SENDER_SHARE', '0.0005'],
+    ['MESSAGE_RETENTION_HOURS', '0.00005'],
+  ])('is not told to be what it is: %s=%s is above 0', (name, value) => {
+    expect(problemsOf({ [name]: value })).toEqual([expect.not.stringContaining('above 0,')]);
+  });
+});
+
+describe('a misspelled name', () => {
+  const longNames = SETTING_ROWS.map(({ name }) => name).filter((name) => name.length >= 5);
+
+  it.each(longNames)('near %s is reported with that name', (name) => {
+    const misspelled = [name.slice(0, -1), name.slice(1), `${name}X`, name.toLowerCase(), name.replace(/.$/, '#')];
+    for (const wrong of misspelled) {
+      expect(problemsOf({ [wrong]: '1' })).toEqual([`${wrong} is not a setting; did you mean ${name}?`]);
+    }
+  });
+
+  it.each([
+    ['RATE_LIMIT_MAX_REQUEST', 'RATE_LIMIT_MAX_REQUESTS'],
+    ['MAX_CONNECTION_PER_IP', 'MAX_CONNECTIONS_PER_IP'],
+    ['MESSAGE_RETENTION_HOUR', 'MESSAGE_RETENTION_HOURS'],
+    ['ALOWED_ORGINS', 'ALLOWED_ORIGINS'],
+    ['AUTHMODE', 'AUTH_MODE'],
+    ['LOGLEVEL', 'LOG_LEVEL'],
+    ['LOG_LEVLE', 'LOG_LEVEL'],
+    ['NODE-ENV', 'NODE_ENV'],
+    ['port', 'PORT'],
+    ['host', 'HOST'],
+  ])('%s is reported with the nearest right one, %s', (wrong, right) => {
+    expect(problemsOf({ [wrong]: '1' })).toEqual([`${wrong} is not a setting; did you mean ${right}?`]);
+  });
+
+  it('is reported together with wrong values and other names', () => {
+    expect(problemsOf({ SENDR_SHARE: '0.5', DRAIN_SECOND: '1', PORT: 'x' })).toEqual([
+      'SENDR_SHARE is not a setting; did you mean SENDER_SHARE?',
+      'DRAIN_SECOND is not a setting; did you mean DRAIN_SECONDS?',
+      expect.stringMatching(/^PORT must be/),
+    ]);
+  });
+
+  it('is none of what shells, services, containers and tools set', () => {
+    const names = `HOME PATH HOSTNAME PWD OLDPWD SHELL SHLVL TERM USER LOGNAME LANG LC_ALL LANGUAGE MAIL EDITOR PAGER
+      DISPLAY TZ TMPDIR TEMP TMP _ PS1 HISTSIZE COLORTERM LS_COLORS SSH_AUTH_SOCK SSH_CONNECTION SUDO_USER DBUS_SESSION_BUS_ADDRESS
+      XDG_RUNTIME_DIR XDG_SESSION_ID INVOCATION_ID JOURNAL_STREAM NOTIFY_SOCKET LISTEN_FDS LISTEN_PID MAINPID SYSTEMD_EXEC_PID
+      STATE_DIRECTORY LOGS_DIRECTORY NODE NODE_PATH NODE_OPTIONS NODE_VERSION NODE_HOME NODE_EXTRA_CA_CERTS NODE_DEBUG YARN_VERSION
+      NVM_DIR NVM_BIN INIT_CWD npm_config_cache npm_lifecycle_event npm_package_name npm_execpath npm_node_execpath npm_command
+      NPM_TOKEN CI DEBUG FORCE_COLOR NO_COLOR JEST_WORKER_ID UV_THREADPOOL_SIZE KUBERNETES_PORT KUBERNETES_SERVICE_HOST
+      KUBERNETES_SERVICE_PORT POD_NAME POD_IP RELAY_PORT RELAY_SERVICE_HOST FLY_APP_NAME FLY_REGION RAILWAY_ENVIRONMENT RENDER DYNO
+      GITHUB_ACTIONS GIT_AUTHOR_NAME HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy no_proxy COMPOSE_PROJECT_NAME DOCKER_HOST
+      PM2_HOME TERM_PROGRAM VIRTUAL_ENV JAVA_HOME GOPATH MANPATH INFOPATH ComSpec APPDATA ProgramFiles SystemRoot WINDIR OS
+      POST COST HOSTS PORTS GHOST SPORT STAGE STORE`.split(/\s+/);
+    expect(problemsOf(Object.fromEntries(names.map((name) => [name, 'x'])))).toEqual([]);
+  });
+});
+
+describe('a contradiction', () => {
+  const bounds = 'MAX_QUEUE_BYTES (8192) must be at least MAX_FRAME_BYTES (131072)';
+
+  it('of bounds is refused', () => {
+    expect(problemsOf({ MAX_QUEUE_BYTES: '8192' })).toEqual([bounds]);
+    expect(problemsOf({ MAX_QUEUE_BYTES: '131072' })).toEqual([]);
+  });
+
+  it('of production and a sign-in that nobody chose is refused, and says what to set', () => {
+    const [problem, ...others] = problemsOf({ NODE_ENV: 'production' });
+    expect(problem).toContain('AUTH_MODE=open');
+    expect(others).toEqual([]);
+    expect(problemsOf({ NODE_ENV: 'production', AUTH_MODE: ' ' })).toEqual([problem]);
+  });
+
+  it('is none where production accepts open sign-in, or where it is not production', () => {
+    expect(problemsOf({ NODE_ENV: 'production', AUTH_MODE: 'open' })).toEqual([]);
+    expect(problemsOf({ NODE_ENV: 'test' })).toEqual([]);
+  });
+
+  it('is reported together with every other', () => {
+    expect(problemsOf({ NODE_ENV: 'production', MAX_QUEUE_BYTES: '8192' })).toEqual([
+      bounds,
+      expect.stringContaining('AUTH_MODE'),
+    ]);
+  });
+
+  it('is reported together with wrong values that have nothing to do with it', () => {
+    expect(problemsOf({ NODE_ENV: 'production', MAX_QUEUE_BYTES: '8192', PORT: 'x' })).toEqual([
+      expect.stringMatching(/^PORT must be/),
+      bounds,
+      expect.stringContaining('AUTH_MODE'),
+    ]);
+  });
+
+  it('is not looked for in values that are wrong anyway', () => {
+    expect(problemsOf({ MAX_QUEUE_BYTES: '100', MAX_FRAME_BYTES: 'x' })).toEqual([
+      expect.stringMatching(/^MAX_QUEUE_BYTES must be/),
+      expect.stringMatching(/^MAX_FRAME_BYTES must be/),
+    ]);
+  });
+});

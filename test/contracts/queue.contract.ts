@@ -1,0 +1,608 @@
+import type { Address } from '@relay/protocol';
+import type { EntryId } from '../../src/queue/entry-id.js';
+import { sequenceOf } from '../../src/queue/entry-id.js';
+import type {
+  Acknowledged,
+  Appended,
+  MailboxLimits,
+  MessageEntry,
+  NewMessage,
+  QueueRepository,
+} from '../../src/queue/queue.repository.js';
+import { addressOf } from '../support/classic-client.js';
+import type { ManualClock } from '../support/manual-clock.js';
+
+export interface QueueUnderTest {
+  readonly queue: QueueRepository;
+  readonly clock: ManualClock;
+  readonly close: () => Promise<void>;
+}
+
+/** What every adapter is opened with. */
+export const CONTRACT = { retentionMs: 60 * 60 * 1000, maxReceipts: 20 } as const;
+
+const BOX = addressOf(1) as Address;
+const ALICE = addressOf(2) as Address;
+const BOB = addressOf(3) as Address;
+const ROOMY: MailboxLimits = { maxMessages: 1000, maxBytes: 1_000_000, senderShare: 1, overflow: 'reject' };
+const HOUR_MS = CONTRACT.retentionMs;
+
+/** The rules of `QueueRepository`, for every implementation. */
+export function queueContract(name: string, open: () => Promise<QueueUnderTest>): void {
+  describe(`QueueRepository: ${name}`, () => {
+    let queue: QueueRepository;
+    let clock: ManualClock;
+    let close: () => Promise<void>;
+
+    beforeEach(async () => {
+      ({ queue, clock, close } = await open());
+    });
+
+    afterEach(() => close());
+
+    const message = (messageId: string, more: Partial<NewMessage> = {}): NewMessage => ({
+      from: ALICE,
+      messageId,
+      content: `content of ${messageId}`,
+      timestamp: 5,
+      ttlMs: HOUR_MS,
+      ...more,
+    });
+
+    const append = (messageId: string, more: Partial<NewMessage> = {}, limits = ROOMY): Promise<Appended> =>
+      queue.append(BOX, message(messageId, more), limits);
+
+    /** Appends and insists that it was stored. */
+    async function store(messageId: string, more: Partial<NewMessage> = {}, limits = ROOMY): Promise<MessageEntry> {
+      const appended = await append(messageId, more, limits);
+      if (appended.kind !== 'stored') throw new Error(`${messageId} was not stored: ${JSON.stringify(appended)}`);
+      return appended.entry;
+    }
+
+    async function storeMany(count: number, prefix = 'm', more: Partial<NewMessage> = {}, limits = ROOMY) {
+      const entries: MessageEntry[] = [];
+      for (let i = 1; i <= count; i++) entries.push(await store(`${prefix}${i}`, more, limits));
+      return entries;
+    }
+
+    const readIds = async (after: EntryId | null = null): Promise<string[]> =>
+      (await queue.read(BOX, after, 10_000, Infinity)).entries.map(({ messageId }) => messageId);
+
+    async function acknowledge(device: string, upTo: EntryId, keepAfter?: EntryId | null) {
+      const result = await queue.acknowledge(BOX, device, upTo, keepAfter);
+      if (result.kind !== 'acknowledged') throw new Error('refused as ahead');
+      return result;
+    }
+
+    /** One pass over all mailboxes. */
+    async function purge() {
+      const expired = [];
+      for (;;) {
+        const purged = await queue.purge();
+        expired.push(...purged.expired);
+        if (!purged.more) return expired;
+      }
+    }
+
+    async function expectBalance(expected: Record<string, number>): Promise<void> {
+      const ledger = await queue.ledger();
+      expect(ledger).toMatchObject(expected);
+      const { accepted, acknowledged, expired, dropped, pending } = ledger;
+      expect(acknowledged + expired + dropped + pending).toBe(accepted);
+    }
+
+    describe('append', () => {
+      it('gives back what it was given, in the order of the calls', async () => {
+        const stored = await Promise.all([store('one'), store('two', { from: BOB }), store('three')]);
+        const { entries } = await queue.read(BOX, null, 10, Infinity);
+        expect(entries).toEqual(stored);
+        expect(entries[1]).toMatchObject({
+          kind: 'message',
+          from: BOB,
+          messageId: 'two',
+          content: 'content of two',
+          timestamp: 5,
+          queuedAt: clock.now(),
+        });
+      });
+
+      it('keeps any content as it is: empty lines, quotes, NUL, emoji and lone surrogates', async () => {
+        const content = '\n"\\\u0000 ключ 🔑 \ud800';
+        await store('odd', { content });
+        const { entries } = await queue.read(BOX, null, 10, Infinity);
+        expect(entries[0]).toMatchObject({ content });
+      });
+
+      it('numbers entries without a hole, and ids rise even when the clock goes back', async () => {
+        const first = await store('one');
+        clock.jump(-HOUR_MS);
+        const second = await store('two');
+        expect(second.sequence).toBe(first.sequence + 1);
+        expect(sequenceOf(second.id)).toBe(second.sequence);
+        expect(Number(second.id.split('-')[0])).toBeGreaterThanOrEqual(Number(first.id.split('-')[0]));
+      });
+
+      it('keeps mailboxes apart', async () => {
+        await store('one');
+        await queue.append(BOB, message('two'), ROOMY);
+        expect(await readIds()).toEqual(['one']);
+        expect(await queue.size(BOB)).toBe(1);
+      });
+    });
+
+    describe('a repeat', () => {
+      it('is stored once and answered with the first id', async () => {
+        const { id } = await store('one');
+        expect(await append('one')).toEqual({ kind: 'repeat', id, acknowledged: false });
+        expect(await readIds()).toEqual(['one']);
+      });
+
+      it('is stored once when fifty come at the same time', async () => {
+        const results = await Promise.all(Array.from({ length: 50 }, () => append('one')));
+        expect(results.filter(({ kind }) => kind === 'stored')).toHaveLength(1);
+        expect(await queue.size(BOX)).toBe(1);
+      });
+
+      it('says whether a device has acknowledged the message since', async () => {
+        const { id } = await store('one');
+        await acknowledge('phone', id);
+        expect(await append('one')).toEqual({ kind: 'repeat', id, acknowledged: true });
+        expect(await readIds()).toEqual([]);
+      });
+
+      it('with other content is refused and stores nothing', async () => {
+        await store('one');
+        expect(await append('one', { content: 'other' })).toEqual({ kind: 'refused', code: 'id_conflict' });
+        expect(await readIds()).toEqual(['one']);
+      });
+
+      it('of another sender is another message', async () => {
+        await store('one');
+        await store('one', { from: BOB });
+        expect(await readIds()).toEqual(['one', 'one']);
+      });
+
+      it('is still known after 512 later messages, acknowledged or not', async () => {
+        const first = await store('first');
+        for (let i = 1; i <= 511; i++) await acknowledge('phone', (await store(`m${i}`)).id);
+        expect(await append('first')).toEqual({ kind: 'repeat', id: first.id, acknowledged: true });
+      });
+
+      it('is known for as long as the message waits, however many came later', async () => {
+        const { id } = await store('first');
+        await storeMany(999);
+        expect(await append('first')).toEqual({ kind: 'repeat', id, acknowledged: false });
+      });
+
+      it('is answered as a repeat even when the mailbox is full by now', async () => {
+        const limits = { ...ROOMY, maxMessages: 1 };
+        await store('one', {}, limits);
+        expect(await append('one', {}, limits)).toMatchObject({ kind: 'repeat' });
+      });
+
+      it('is never said to be acknowledged where the message expired, though later ones were acknowledged', async () => {
+        await store('short', { ttlMs: 10 });
+        clock.advance(10);
+        const { id } = await store('long');
+        await acknowledge('phone', id);
+        expect(await append('short')).toMatchObject({ kind: 'repeat', acknowledged: false });
+      });
+    });
+
+    describe('a full mailbox', () => {
+      const five: MailboxLimits = { ...ROOMY, maxMessages: 5 };
+
+      it('refuses the message beyond the bound, and drops nothing', async () => {
+        await storeMany(5, 'm', {}, five);
+        expect(await append('m6', {}, five)).toEqual({ kind: 'refused', code: 'mailbox_full' });
+        expect(await readIds()).toEqual(['m1', 'm2', 'm3', 'm4', 'm5']);
+        await expectBalance({ accepted: 5, pending: 5, dropped: 0 });
+      });
+
+      it('refuses by bytes of UTF-8, not by characters', async () => {
+        const limits = { ...ROOMY, maxBytes: 10 };
+        await store('one', { content: 'ключ' }, limits);
+        expect(await append('two', { content: 'abc' }, limits)).toMatchObject({ code: 'mailbox_full' });
+        await store('three', { content: 'ab' }, limits);
+      });
+
+      it('has room again for as much as was acknowledged', async () => {
+        const [, second] = await storeMany(5, 'm', {}, five);
+        await acknowledge('phone', second!.id);
+        await storeMany(2, 'n', {}, five);
+        expect(await append('n3', {}, five)).toMatchObject({ code: 'mailbox_full' });
+      });
+
+      it('has room again once messages expired', async () => {
+        await storeMany(5, 'm', { ttlMs: 10 }, five);
+        clock.advance(10);
+        await storeMany(5, 'n', {}, five);
+      });
+
+      it('never lets two senders past the bound at the same time', async () => {
+        const results = await Promise.all(
+          Array.from({ length: 20 }, (_, i) => append(`m${i}`, { from: i % 2 === 0 ? ALICE : BOB }, five)),
+        );
+        expect(results.filter(({ kind }) => kind === 'stored')).toHaveLength(5);
+      });
+
+      it('keeps half of itself for others: one sender fills its share and no more', async () => {
+        const limits = { ...ROOMY, maxMessages: 10, senderShare: 0.5 };
+        await storeMany(5, 'a', {}, limits);
+        expect(await append('a6', {}, limits)).toEqual({ kind: 'refused', code: 'sender_share_full' });
+        await storeMany(5, 'b', { from: BOB }, limits);
+      });
+
+      it('counts a share by bytes too', async () => {
+        const limits = { ...ROOMY, maxBytes: 100, senderShare: 0.5 };
+        await store('a1', { content: 'x'.repeat(50) }, limits);
+        expect(await append('a2', { content: 'x' }, limits)).toMatchObject({ code: 'sender_share_full' });
+        await store('b1', { from: BOB, content: 'x'.repeat(50) }, limits);
+      });
+
+      it('drops the oldest where the operator wants that, and says how many are missing and why', async () => {
+        const limits: MailboxLimits = { ...five, overflow: 'drop_oldest' };
+        const entries = await storeMany(7, 'm', {}, limits);
+        const page = await queue.read(BOX, null, 10, Infinity);
+        expect(page.entries.map(({ messageId }) => messageId)).toEqual(['m3', 'm4', 'm5', 'm6', 'm7']);
+        expect(page.droppedUpTo).toBe(entries[1]!.sequence);
+        await expectBalance({ accepted: 7, pending: 5, dropped: 2 });
+      });
+
+      it('makes a sender beyond its share pay with its own oldest when dropping', async () => {
+        const limits: MailboxLimits = { ...ROOMY, maxMessages: 4, senderShare: 0.5, overflow: 'drop_oldest' };
+        await storeMany(2, 'b', { from: BOB }, limits);
+        await storeMany(5, 'a', {}, limits);
+        expect(await readIds()).toEqual(['b1', 'b2', 'a4', 'a5']);
+      });
+
+      it('refuses one message larger than the whole mailbox, whatever the policy', async () => {
+        const limits: MailboxLimits = { ...ROOMY, maxBytes: 10, overflow: 'drop_oldest' };
+        await store('one', { content: 'x' }, limits);
+        expect(await append('two', { content: 'x'.repeat(11) }, limits)).toMatchObject({ code: 'mailbox_full' });
+        expect(await readIds()).toEqual(['one']);
+      });
+    });
+
+    describe('read', () => {
+      it('goes on after an id, page by page, to the head', async () => {
+        const entries = await storeMany(5);
+        const first = await queue.read(BOX, null, 2, Infinity);
+        expect(first.upTo).toBe(entries[1]!.id);
+        const second = await queue.read(BOX, first.upTo, 2, Infinity);
+        expect(second.entries).toEqual(entries.slice(2, 4));
+        const third = await queue.read(BOX, second.upTo, 2, Infinity);
+        expect(third).toMatchObject({ entries: [entries[4]], upTo: entries[4]!.id });
+        expect(await queue.read(BOX, third.upTo, 2, Infinity)).toMatchObject({ entries: [], upTo: entries[4]!.id });
+      });
+
+      it('stops before a page grows beyond the bytes, but always gives one entry', async () => {
+        await storeMany(3, 'm', { content: 'x'.repeat(100) });
+        expect((await queue.read(BOX, null, 10, 250)).entries).toHaveLength(2);
+        expect((await queue.read(BOX, null, 10, 1)).entries).toHaveLength(1);
+      });
+
+      it('removes nothing', async () => {
+        await storeMany(3);
+        await readIds();
+        expect(await readIds()).toEqual(['m1', 'm2', 'm3']);
+        expect(await queue.size(BOX)).toBe(3);
+      });
+
+      it('of an unknown mailbox is an empty page', async () => {
+        expect(await queue.read(BOX, null, 10, Infinity)).toEqual({ entries: [], upTo: null, droppedUpTo: 0 });
+      });
+    });
+
+    describe('devices', () => {
+      it('starts a new device at the oldest entry still owed to anybody', async () => {
+        await queue.open(BOX, 'phone');
+        const [first, second] = await storeMany(3);
+        await acknowledge('laptop', first!.id);
+        expect(await queue.open(BOX, 'tablet')).toMatchObject({ after: null });
+        await acknowledge('phone', second!.id);
+        await acknowledge('laptop', second!.id);
+        await acknowledge('tablet', second!.id);
+        const { after } = await queue.open(BOX, 'watch');
+        expect(await readIds(after)).toEqual(['m3']);
+      });
+
+      it('gives a device that comes back its own place', async () => {
+        await queue.open(BOX, 'phone');
+        await queue.open(BOX, 'laptop');
+        const [, second, third] = await storeMany(3);
+        await acknowledge('phone', second!.id);
+        expect(await queue.open(BOX, 'phone')).toEqual({ after: second!.id, head: third!.id });
+        expect(await queue.open(BOX, 'laptop')).toEqual({ after: null, head: third!.id });
+      });
+
+      it('keeps an entry until every device has passed it', async () => {
+        await queue.open(BOX, 'phone');
+        await queue.open(BOX, 'laptop');
+        const [, second] = await storeMany(2);
+        await acknowledge('phone', second!.id);
+        expect(await readIds()).toEqual(['m1', 'm2']);
+        await acknowledge('laptop', second!.id);
+        expect(await readIds()).toEqual([]);
+      });
+
+      it('never lets a forgotten device close the mailbox: it loses the oldest and is told so', async () => {
+        const limits = { ...ROOMY, maxMessages: 10 };
+        await queue.open(BOX, 'forgotten');
+        for (let i = 1; i <= 50; i++) await acknowledge('phone', (await store(`m${i}`, {}, limits)).id);
+        const { after } = await queue.open(BOX, 'forgotten');
+        const page = await queue.read(BOX, after, 100, Infinity);
+        expect(page.entries).toHaveLength(10);
+        expect(page.entries.at(-1)).toMatchObject({ messageId: 'm50' });
+        expect(page.droppedUpTo).toBe(page.entries[0]!.sequence - 1);
+        await expectBalance({ accepted: 50, acknowledged: 50, dropped: 0 });
+      });
+
+      it('bounds that log by bytes too', async () => {
+        const limits = { ...ROOMY, maxBytes: 1000 };
+        await queue.open(BOX, 'forgotten');
+        for (let i = 1; i <= 30; i++) {
+          await acknowledge('phone', (await store(`m${i}`, { content: 'x'.repeat(100) }, limits)).id);
+        }
+        expect(await readIds()).toHaveLength(10);
+      });
+
+      it('retires a device unseen for the retention, so that it holds nothing back', async () => {
+        await queue.open(BOX, 'forgotten');
+        clock.advance(3 * HOUR_MS + 1);
+        await queue.open(BOX, 'phone');
+        const { id } = await store('one');
+        await acknowledge('phone', id);
+        expect(await readIds()).toEqual(['one']);
+        await purge();
+        expect(await readIds()).toEqual([]);
+      });
+    });
+
+    describe('acknowledge', () => {
+      it('is cumulative, and says from where on it was the first', async () => {
+        const entries = await storeMany(4);
+        expect(await acknowledge('phone', entries[1]!.id)).toEqual({ kind: 'acknowledged', before: 0, silent: [] });
+        expect(await acknowledge('phone', entries[3]!.id)).toMatchObject({ before: entries[1]!.sequence });
+        expect(await queue.size(BOX)).toBe(0);
+        await expectBalance({ accepted: 4, acknowledged: 4, pending: 0 });
+      });
+
+      it('never goes back', async () => {
+        const entries = await storeMany(3);
+        await acknowledge('phone', entries[2]!.id);
+        expect(await acknowledge('phone', entries[0]!.id)).toMatchObject({ before: entries[2]!.sequence });
+        expect(await queue.open(BOX, 'phone')).toMatchObject({ after: entries[2]!.id });
+        await expectBalance({ acknowledged: 3 });
+      });
+
+      it('counts once, whichever device was first', async () => {
+        await queue.open(BOX, 'laptop');
+        const { id, sequence } = await store('one');
+        expect(await acknowledge('phone', id)).toMatchObject({ before: 0 });
+        expect(await acknowledge('laptop', id)).toMatchObject({ before: sequence });
+        await expectBalance({ accepted: 1, acknowledged: 1 });
+      });
+
+      it('beyond the newest entry is refused and moves nothing', async () => {
+        const { id } = await store('one');
+        const ahead = id.replace(/-\d+$/, '-2') as EntryId;
+        const refused: Acknowledged = { kind: 'ahead' };
+        expect(await queue.acknowledge(BOX, 'phone', ahead)).toEqual(refused);
+        expect(await queue.acknowledge(BOB, 'phone', id)).toEqual(refused);
+        expect(await readIds()).toEqual(['one']);
+        await expectBalance({ acknowledged: 0, pending: 1 });
+      });
+
+      it('keeps what a slower connection of the same device still has to read', async () => {
+        await queue.open(BOX, 'phone');
+        const [first, , third] = await storeMany(3);
+        await acknowledge('phone', third!.id, first!.id);
+        expect(await readIds(first!.id)).toEqual(['m2', 'm3']);
+        expect(await queue.size(BOX)).toBe(0);
+        await purge();
+        expect(await readIds(first!.id)).toEqual(['m2', 'm3']);
+        await acknowledge('phone', third!.id, third!.id);
+        expect(await readIds()).toEqual([]);
+      });
+
+      it('after the expiry comes too late: the message expired, and is owed no receipt', async () => {
+        const { id } = await store('one', { ttlMs: 10 });
+        clock.advance(10);
+        await acknowledge('phone', id);
+        expect(await purge()).toEqual([{ mailbox: BOX, from: ALICE, messageId: 'one' }]);
+        await expectBalance({ accepted: 1, acknowledged: 0, expired: 1 });
+      });
+    });
+
+    describe('expiry', () => {
+      it('hides a message from its expiry instant on, before any purge ran', async () => {
+        await store('short', { ttlMs: 1000 });
+        await store('long');
+        clock.advance(999);
+        expect(await readIds()).toEqual(['short', 'long']);
+        clock.advance(1);
+        expect(await readIds()).toEqual(['long']);
+        expect(await queue.size(BOX)).toBe(1);
+        expect(await queue.pending(BOX, null, 10)).toHaveLength(1);
+      });
+
+      it('is reported once, with who has to be told', async () => {
+        await store('one', { ttlMs: 10 });
+        await store('two', { ttlMs: 10, from: BOB });
+        clock.advance(10);
+        expect(await purge()).toEqual([
+          { mailbox: BOX, from: ALICE, messageId: 'one' },
+          { mailbox: BOX, from: BOB, messageId: 'two' },
+        ]);
+        expect(await purge()).toEqual([]);
+        await expectBalance({ accepted: 2, expired: 2, pending: 0, mailboxes: 0 });
+      });
+
+      it('is not reported for what a device has acknowledged, though another still lacks it', async () => {
+        await queue.open(BOX, 'laptop');
+        const { id } = await store('one', { ttlMs: 10 });
+        await acknowledge('phone', id);
+        clock.advance(10);
+        expect(await purge()).toEqual([]);
+        expect(await readIds()).toEqual([]);
+        await expectBalance({ acknowledged: 1, expired: 0 });
+      });
+
+      it('leaves a hole that a reader can count', async () => {
+        await queue.open(BOX, 'phone');
+        await storeMany(3, 'short', { ttlMs: 10 });
+        const { sequence } = await store('long');
+        clock.advance(10);
+        const page = await queue.read(BOX, null, 10, Infinity);
+        expect(page).toMatchObject({ entries: [{ sequence }], droppedUpTo: 0 });
+        expect(sequence).toBe(4);
+      });
+
+      it('of everything still moves a reader to the head', async () => {
+        await storeMany(2, 'm', { ttlMs: 10 });
+        const last = await store('m3', { ttlMs: 10 });
+        clock.advance(10);
+        expect(await queue.read(BOX, null, 10, Infinity)).toEqual({ entries: [], upTo: last.id, droppedUpTo: 0 });
+      });
+
+      it('shows a device that comes for the first time what it missed', async () => {
+        await storeMany(2, 'm', { ttlMs: 10 });
+        clock.advance(10);
+        await purge();
+        const { after, head } = await queue.open(BOX, 'phone');
+        expect(after).toBeNull();
+        expect(sequenceOf(head)).toBe(2);
+      });
+
+      it('follows time that passes, not the wall clock', async () => {
+        await store('one');
+        clock.jump(30 * 24 * HOUR_MS);
+        expect(await readIds()).toEqual(['one']);
+        expect(await purge()).toEqual([]);
+        clock.jump(-60 * 24 * HOUR_MS);
+        clock.advance(HOUR_MS);
+        expect(await readIds()).toEqual([]);
+      });
+    });
+
+    describe('receipts', () => {
+      const receipt = (messageId: string) => ({ kind: 'delivered', peer: BOB, messageId, timestamp: 7 }) as const;
+
+      it('wait in the mailbox in order with its messages', async () => {
+        await store('one');
+        const [stored] = await queue.appendReceipts(BOX, [receipt('r1')]);
+        await store('two');
+        const { entries } = await queue.read(BOX, null, 10, Infinity);
+        expect(entries.map(({ messageId }) => messageId)).toEqual(['one', 'r1', 'two']);
+        expect(entries[1]).toEqual(stored);
+        expect(stored).toMatchObject({ ...receipt('r1'), sequence: 2 });
+      });
+
+      it('never fill the mailbox, nor count as messages', async () => {
+        const limits = { ...ROOMY, maxMessages: 1 };
+        await queue.appendReceipts(BOX, [receipt('r1'), receipt('r2')]);
+        await store('one', {}, limits);
+        expect(await queue.size(BOX)).toBe(1);
+        expect(await queue.pending(BOX, null, 10)).toHaveLength(1);
+        await expectBalance({ accepted: 1, pending: 1 });
+      });
+
+      it('have a bound of their own: the oldest give way, messages never', async () => {
+        await store('one');
+        for (let i = 1; i <= 100; i++) await queue.appendReceipts(BOX, [receipt(`r${i}`)]);
+        const ids = await readIds();
+        expect(ids).toContain('one');
+        expect(ids).toContain('r100');
+        expect(ids).not.toContain('r1');
+        expect(ids.length).toBeLessThanOrEqual(1 + CONTRACT.maxReceipts);
+      });
+
+      it('leave with the cursor like any entry', async () => {
+        const [stored] = await queue.appendReceipts(BOX, [receipt('r1')]);
+        await acknowledge('phone', stored!.id);
+        expect(await readIds()).toEqual([]);
+        await expectBalance({ acknowledged: 0 });
+      });
+
+      it('end with the retention, unreported', async () => {
+        await queue.appendReceipts(BOX, [receipt('r1')]);
+        clock.advance(HOUR_MS);
+        expect(await readIds()).toEqual([]);
+        expect(await purge()).toEqual([]);
+      });
+    });
+
+    describe('markRead', () => {
+      it('is marked once', async () => {
+        const { id, sequence } = await store('one');
+        await acknowledge('phone', id);
+        expect(await queue.markRead(BOX, ALICE, 'one')).toEqual({ kind: 'marked', sequence, wasAcknowledged: true });
+        expect(await queue.markRead(BOX, ALICE, 'one')).toEqual({ kind: 'repeat' });
+      });
+
+      it('knows only what that sender really sent to this mailbox', async () => {
+        await store('one');
+        expect(await queue.markRead(BOX, BOB, 'one')).toEqual({ kind: 'unknown' });
+        expect(await queue.markRead(BOX, ALICE, 'two')).toEqual({ kind: 'unknown' });
+        expect(await queue.markRead(BOB, ALICE, 'one')).toEqual({ kind: 'unknown' });
+      });
+
+      it('before the acknowledgement silences the delivered that would follow', async () => {
+        const [first, second, third] = await storeMany(3);
+        expect(await queue.markRead(BOX, ALICE, 'm2')).toMatchObject({ kind: 'marked', wasAcknowledged: false });
+        expect(await acknowledge('phone', first!.id)).toMatchObject({ silent: [] });
+        expect(await acknowledge('phone', third!.id)).toMatchObject({ silent: [second!.sequence] });
+      });
+    });
+
+    describe('the owner', () => {
+      it('lists what no device has acknowledged, in pages', async () => {
+        await queue.open(BOX, 'laptop');
+        const [first, second] = await storeMany(4);
+        await acknowledge('phone', first!.id);
+        const page = await queue.pending(BOX, null, 2);
+        expect(page.map(({ messageId }) => messageId)).toEqual(['m2', 'm3']);
+        expect(await queue.pending(BOX, second!.id, 10)).toHaveLength(2);
+      });
+
+      it('clears the mailbox: counted as dropped, and a connected device can tell', async () => {
+        await queue.open(BOX, 'phone');
+        await storeMany(3);
+        expect(await queue.clear(BOX)).toBe(3);
+        expect(await queue.clear(BOX)).toBe(0);
+        expect(await readIds()).toEqual([]);
+        expect(await queue.read(BOX, null, 10, Infinity)).toMatchObject({ droppedUpTo: 3 });
+        await expectBalance({ accepted: 3, dropped: 3, pending: 0, mailboxes: 0 });
+      });
+
+      it('may be sent the same again after clearing: it is a repeat, and not delivered', async () => {
+        await store('one');
+        await queue.clear(BOX);
+        await acknowledge('phone', (await store('two')).id);
+        expect(await append('one')).toMatchObject({ kind: 'repeat', acknowledged: false });
+      });
+    });
+
+    describe('purge', () => {
+      it('forgets a mailbox nobody uses, and ids go on rising afterwards', async () => {
+        const before = await store('one', { ttlMs: 10 });
+        clock.advance(4 * HOUR_MS);
+        await purge();
+        clock.advance(4 * HOUR_MS);
+        await purge();
+        const after = await store('one');
+        expect(Number(after.id.split('-')[0])).toBeGreaterThan(Number(before.id.split('-')[0]));
+      });
+
+      it('works through any number of mailboxes, in parts', async () => {
+        for (let i = 0; i < 5000; i++) {
+          await queue.append(addressOf(1000 + i) as Address, message('one', { ttlMs: 10 }), ROOMY);
+        }
+        clock.advance(10);
+        expect(await purge()).toHaveLength(5000);
+        await expectBalance({ accepted: 5000, expired: 5000, pending: 0, mailboxes: 0 });
+      });
+    });
+  });
+}

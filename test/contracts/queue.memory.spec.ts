@@ -1,0 +1,12 @@
+import { MemoryQueueRepository } from '../../src/queue/queue.repository.memory.js';
+import { ManualClock } from '../support/manual-clock.js';
+import { CONTRACT, queueContract } from './queue.contract.js';
+
+queueContract('memory', () => {
+  const clock = new ManualClock();
+  return Promise.resolve({
+    queue: new MemoryQueueRepository({ clock, ...CONTRACT }),
+    clock,
+    close: () => Promise.resolve(),
+  });
+});
