@@ -69,7 +69,9 @@ export function expectProblem({ status, headers, text }: Answer, expected: numbe
   expect(type).toBe('about:blank');
   expect([typeof title, typeof detail]).toEqual(['string', 'string']);
   expect(rest).toMatchObject({ status: expected, code, error: detail, retryable: ERRORS[code].retryable });
-  expect(Object.keys(rest).filter((member) => !['status', 'code', 'error', 'retryable', 'errors'].includes(member))).toEqual([]);
+  expect(
+    Object.keys(rest).filter((member) => !['status', 'code', 'error', 'retryable', 'errors'].includes(member)),
+  ).toEqual([]);
   expect(text).not.toMatch(LEAKS);
   expect(headers['x-powered-by']).toBeUndefined();
 }

@@ -112,6 +112,15 @@ export class RawWebSocket {
     return frame === undefined ? null : frame.payload.readUInt16BE(0);
   }
 
+  /** Whether the TCP connection has ended, with or without a closing handshake. */
+  get hasEnded(): boolean {
+    return this.isEnded;
+  }
+
+  ofOpcode(opcode: number): ReceivedFrame[] {
+    return this.frames.filter((frame) => frame.opcode === opcode);
+  }
+
   async ended(): Promise<void> {
     await this.until(() => this.isEnded, 'end of the TCP connection');
   }

@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url';
 
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
+const START_WITHIN_MS = 15_000;
+
 /** The built relay in a process of its own, as an operator runs it. */
 export class RelayProcess {
   private constructor(
@@ -15,6 +17,7 @@ export class RelayProcess {
     readonly url: string,
   ) {}
 
+  /** LOG_LEVEL must let `info` through: it says where it listens. */
   static async start(env: Readonly<Record<string, string>> = {}): Promise<RelayProcess> {
     const main = join(ROOT, 'dist', 'main.js');
     if (!existsSync(main)) throw new Error('dist/main.js is missing: npm run build');
@@ -23,12 +26,15 @@ export class RelayProcess {
       env: { PATH: process.env.PATH, ...fixed, ...env },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
+    const giveUp = setTimeout(() => child.kill('SIGKILL'), START_WITHIN_MS);
     for await (const line of createInterface({ input: child.stdout })) {
       const { msg, url } = JSON.parse(line) as { msg: string; url?: string };
       if (msg !== 'relay listening' || url === undefined) continue;
+      clearTimeout(giveUp);
       child.stdout.resume();
       return new RelayProcess(child, url);
     }
+    clearTimeout(giveUp);
     throw new Error('the relay ended before it listened');
   }
 

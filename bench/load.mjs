@@ -1,0 +1,74 @@
+// @ts-check
+/**
+ * Drives one relay from outside, checks every message, and reads what the server's process used.
+ * One result as JSON on stdout. Exit 1: something was lost, doubled, out of order, corrupt or unconfirmed; 2: not measured.
+ */
+import { randomFillSync } from 'node:crypto';
+import { parseArgs } from 'node:util';
+import { maskingKey } from './frames.mjs';
+import { idle } from './idle.mjs';
+import { offline } from './offline.mjs';
+import { pairs } from './pairs.mjs';
+
+const SCENARIOS = { pairs, idle, offline };
+
+const USAGE = `usage: node bench/load.mjs pairs|idle|offline ws://127.0.0.1:3002/ --pid SERVER [options]
+
+  pairs     --pairs 50 --window 32 --size 300 --warmup 2 --seconds 5
+            --rate R          open loop: R messages/s on schedule, latency from the scheduled time to the receipt
+  idle      --connections 10000
+  offline   --pairs 50 --messages 1000 --window 32 --size 300
+  all       --mask            a masking key that is not zero, which servers must undo
+
+The server must have its limits raised (sends, connections per address, waiting messages): see bench/README.md.
+`;
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: {
+    pid: { type: 'string', default: '0' },
+    pairs: { type: 'string', default: '50' },
+    window: { type: 'string', default: '32' },
+    size: { type: 'string', default: '300' },
+    seconds: { type: 'string', default: '5' },
+    warmup: { type: 'string', default: '2' },
+    rate: { type: 'string', default: '0' },
+    connections: { type: 'string', default: '10000' },
+    messages: { type: 'string', default: '1000' },
+    mask: { type: 'boolean', default: false },
+  },
+});
+
+const [scenario, address] = positionals;
+const run = Object.entries(SCENARIOS).find(([name]) => name === scenario)?.[1];
+const numbers = Object.values(values).map(Number);
+if (run === undefined || address === undefined || !numbers.every((value) => value >= 0)) {
+  process.stderr.write(USAGE);
+  process.exit(2);
+}
+
+if (values.mask) randomFillSync(maskingKey);
+const options = {
+  url: new URL(address),
+  pid: Number(values.pid),
+  pairs: Number(values.pairs),
+  window: Number(values.window),
+  size: Number(values.size),
+  seconds: Number(values.seconds),
+  warmup: Number(values.warmup),
+  rate: Number(values.rate),
+  connections: Number(values.connections),
+  messages: Number(values.messages),
+};
+
+try {
+  const { figures, ledger } = await run(options);
+  const faults = ledger.faults();
+  const { sent, received, queued, delivered, repeatedVerdicts, notes } = ledger;
+  const counts = { sent, received, queued, delivered, repeatedVerdicts };
+  console.log(JSON.stringify({ scenario, figures, counts, faults, notes }));
+  process.exit(Object.values(faults).every((count) => count === 0) ? 0 : 1);
+} catch (error) {
+  console.error(`load: ${error instanceof Error ? error.message : String(error)}`);
+  process.exit(2);
+}

@@ -1,0 +1,103 @@
+// @ts-check
+/** The servers that are compared: how each is started, when it is ready, how it ends. */
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { Client } from './websocket.mjs';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const READY_WITHIN_MS = 30_000;
+const STOP_WITHIN_MS = 5_000;
+
+/** Limits out of the way: what is measured is the work of the relay, not its refusals. */
+const RELAY_SETTINGS = {
+  AUTH_MODE: 'open',
+  LOG_LEVEL: 'warn',
+  SEND_RATE_PER_SECOND: '1000000',
+  SEND_BURST: '1000000',
+  MAX_CONNECTIONS_PER_IP: '100000',
+  MAX_CONNECTIONS: '100000',
+};
+
+/** @type {Record<string, { title: string, script: string, settings: Record<string, string> }>} */
+export const SERVERS = {
+  router: { title: 'bare `ws` router, a write per frame', script: 'bench/router.mjs', settings: {} },
+  batched: { title: 'bare `ws` router, a write per turn', script: 'bench/router.mjs', settings: { BATCH: '1' } },
+  relay: { title: 'the relay', script: 'dist/main.js', settings: RELAY_SETTINGS },
+};
+
+/** @typedef {{ url: string, pid: number, output: () => string, stop: () => Promise<void> }} Running */
+
+/** The prefix that keeps a process on one core, or nothing where the system has no such core or tool. @param {0 | 1} core */
+export function onCore(core) {
+  const prefix = ['taskset', '-c', String(core)];
+  return spawnSync('taskset', [...prefix.slice(1), 'true']).status === 0 ? prefix : [];
+}
+
+/**
+ * @param {string} name @param {Record<string, string>} settings  on top of its own
+ * @returns {Promise<Running>}
+ */
+export async function start(name, settings) {
+  const server = SERVERS[name];
+  if (server === undefined) throw new Error(`no server is called ${name}: ${Object.keys(SERVERS).join(', ')}`);
+  const port = await freePort();
+  const [command = '', ...args] = [...onCore(0), process.execPath, server.script];
+  const env = { PATH: process.env.PATH, NODE_ENV: 'production', HOST: '127.0.0.1', PORT: String(port) };
+  const child = spawn(command, args, {
+    cwd: ROOT,
+    env: { ...env, ...server.settings, ...settings },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (data) => (output = (output + data).slice(-4000)));
+  }
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill); // whatever ends us, no server of ours stays behind
+  const exited = once(child, 'exit');
+  const stop = async () => {
+    child.kill('SIGTERM');
+    const killer = setTimeout(kill, STOP_WITHIN_MS);
+    await exited;
+    clearTimeout(killer);
+    process.off('exit', kill);
+  };
+  const url = `ws://127.0.0.1:${port}/`;
+  try {
+    await Promise.race([ready(url), exited.then(() => Promise.reject(new Error('it ended')))]);
+  } catch (error) {
+    await stop();
+    throw new Error(`${name} did not start: ${String(error)}\n${output}`, { cause: error });
+  }
+  return { url, pid: child.pid ?? 0, output: () => output, stop };
+}
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  return typeof address === 'object' ? (address?.port ?? 0) : 0;
+}
+
+/** Ready means that somebody can sign in; no server tells us so from outside, hence the repeated attempts. @param {string} url */
+async function ready(url) {
+  const deadline = Date.now() + READY_WITHIN_MS;
+  for (;;) {
+    const client = new Client(new URL(url));
+    try {
+      await client.opened;
+      await client.signIn(`0x${'b'.repeat(40)}`);
+      return;
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+    } finally {
+      client.close();
+    }
+    await sleep(50);
+  }
+}
