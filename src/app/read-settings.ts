@@ -6,8 +6,11 @@ import type { Settings } from '../common/settings.js';
 export async function readSettings(): Promise<Settings> {
   let settings: Settings | undefined;
   await ConfigModule.forRoot({
-    validate: (environment) => {
-      settings = loadSettings(environment);
+    // Merged here: an empty variable is one that was not given, and does not hide what the file says.
+    validatePredefined: false,
+    validate: (file) => {
+      const given = Object.entries(process.env).filter(([, value]) => value?.trim() !== '');
+      settings = loadSettings({ ...file, ...Object.fromEntries(given) });
       // Nobody else reads the environment, so nothing needs to be written back to it.
       return {};
     },

@@ -8,6 +8,8 @@ const CHECK_EVERY_MS = 1_000;
 /** Longer than the idle timeout of common proxies (60 s), which otherwise send into a socket that we just closed. */
 const KEEP_ALIVE_MS = 65_000;
 const MAX_HEADER_BYTES = 16 * 1024;
+/** What a request that has begun is given when the server stops. */
+const LAST_REQUEST_MS = 3_000;
 
 export class RelayHttpAdapter extends ExpressAdapter {
   override initHttpServer(): void {
@@ -22,5 +24,15 @@ export class RelayHttpAdapter extends ExpressAdapter {
       this.getInstance(),
     );
     this.setHttpServer(server);
+  }
+
+  /** Node stops its own timeouts when a server closes: whoever connected and sends nothing would hold it open for ever. */
+  override async close(): Promise<void> {
+    const cut = setTimeout(() => this.getHttpServer().closeAllConnections(), LAST_REQUEST_MS);
+    try {
+      await super.close();
+    } finally {
+      clearTimeout(cut);
+    }
   }
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { isIPv4, isIPv6 } from 'node:net';
+import { isIPv6 } from 'node:net';
 import proxyaddr from 'proxy-addr';
 
 export type CompiledTrust = (request: IncomingMessage) => string;
@@ -17,19 +17,32 @@ export function compileTrust(trusted: false | number | readonly string[]): Compi
 }
 
 /** What limits are counted by: an IPv4 address, or the /64 that an IPv6 subscriber owns all of. */
-export function networkOf(ip: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(ip)?.[1];
-  if (mapped !== undefined) return mapped;
-  if (isIPv4(ip) || !isIPv6(ip)) return ip;
-  const [head = '', tail] = ip.toLowerCase().split('%')[0]!.split('::');
-  const left = head === '' ? [] : head.split(':');
-  const right = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros = tail === undefined ? 0 : 8 - left.length - right.length;
-  const groups = [...left, ...Array<string>(Math.max(0, zeros)).fill('0'), ...right];
-  return (
-    groups
-      .slice(0, 4)
-      .map((group) => group.replace(/^0+(?=.)/, ''))
-      .join(':') + '::/64'
-  );
+export function networkOf(address: string): string {
+  const ip = withoutPort(address);
+  if (!isIPv6(ip)) return ip;
+  const groups = groupsOf(ip);
+  if (groups.slice(0, 6).join() === '0,0,0,0,0,65535') {
+    const [high = 0, low = 0] = groups.slice(6);
+    return [high >> 8, high & 255, low >> 8, low & 255].join('.');
+  }
+  return `${groups
+    .slice(0, 4)
+    .map((group) => group.toString(16))
+    .join(':')}::/64`;
+}
+
+/** Some gateways append the port to what they forward. */
+function withoutPort(address: string): string {
+  const match = /^(\d+\.\d+\.\d+\.\d+):\d+$|^\[([^\]]+)\](?::\d+)?$/.exec(address);
+  return match?.[1] ?? match?.[2] ?? address;
+}
+
+/** The eight numbers of an IPv6 address. The URL parser knows every way to write one and puts them into one form. */
+function groupsOf(ip: string): number[] {
+  const { hostname } = new URL(`http://[${ip.split('%')[0]}]`);
+  const [left = [], right = []] = hostname
+    .slice(1, -1)
+    .split('::')
+    .map((part) => (part === '' ? [] : part.split(':').map((group) => parseInt(group, 16))));
+  return [...left, ...Array<number>(8 - left.length - right.length).fill(0), ...right];
 }

@@ -20,8 +20,12 @@ export function loadSettings(environment: Environment): Settings {
     SETTING_ROWS.map(({ name, fallback }) => [name, valueOf(environment, name, fallback)]),
   );
   const settings = plainToInstance(Settings, given, { excludeExtraneousValues: true, exposeDefaultValues: true });
-  const problems = [...misspelled(environment), ...invalid(settings, given)];
-  if (problems.length === 0) problems.push(...contradictions(settings, environment));
+  const wrong = new Set(validateSync(settings, { forbidUnknownValues: false }).map(({ property }) => property));
+  const problems = [
+    ...misspelled(environment),
+    ...invalid(wrong, given),
+    ...contradictions(settings, wrong, environment),
+  ];
   if (problems.length > 0) throw new SettingsError(problems);
   return Object.freeze(settings);
 }
@@ -32,16 +36,16 @@ function valueOf(environment: Environment, name: string, fallback: string): stri
   return typeof value === 'string' && value.trim() !== '' ? value.trim() : fallback;
 }
 
-function invalid(settings: Settings, given: Record<string, string>): string[] {
-  const wrong = new Set(validateSync(settings, { forbidUnknownValues: false }).map(({ property }) => property));
+function invalid(wrong: ReadonlySet<string>, given: Record<string, string>): string[] {
   return SETTING_ROWS.filter(({ property }) => wrong.has(property)).map(
     ({ name, must }) => `${name} must be ${must} (it is ${JSON.stringify(given[name])})`,
   );
 }
 
-function contradictions(settings: Settings, environment: Environment): string[] {
+function contradictions(settings: Settings, wrong: ReadonlySet<string>, environment: Environment): string[] {
   const problems: string[] = [];
-  if (settings.maxQueueBytes < settings.maxFrameBytes) {
+  const areBytes = !wrong.has('maxQueueBytes') && !wrong.has('maxFrameBytes');
+  if (areBytes && settings.maxQueueBytes < settings.maxFrameBytes) {
     problems.push(
       `MAX_QUEUE_BYTES (${settings.maxQueueBytes}) must be at least MAX_FRAME_BYTES (${settings.maxFrameBytes})`,
     );

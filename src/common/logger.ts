@@ -47,7 +47,7 @@ function redacted(fields: LogFields): Record<string, unknown> {
   for (const [name, value] of Object.entries(fields)) {
     if (SECRET.test(name)) safe[name] = '[redacted]';
     else if (typeof value === 'string') safe[name] = clean(value);
-    else if (typeof value !== 'object') safe[name] = value;
+    else if (value === null || typeof value !== 'object') safe[name] = value;
   }
   return safe;
 }
@@ -59,8 +59,15 @@ export function clean(text: string, max: number = MAX_TEXT): string {
 
 function describe(cause: unknown): Record<string, unknown> {
   if (!(cause instanceof Error)) return {};
-  const frames = cause.stack?.split('\n').filter((line) => /^\s+at /.test(line)) ?? [];
-  return { error: cause.name, reason: clean(cause.message), stack: frames.slice(0, 10).map((line) => line.trim()) };
+  return { error: clean(cause.name), reason: clean(cause.message), stack: placesOf(cause).slice(0, 10) };
+}
+
+/** The stack without the text before it, whose lines may look like places. */
+function placesOf({ stack = '', message }: Error): string[] {
+  const start = stack.indexOf(message);
+  if (start < 0) return [];
+  const lines = stack.slice(start + message.length).split('\n');
+  return lines.filter((line) => /^\s+at /.test(line)).map((line) => clean(line.trim()));
 }
 
 /** Nest's own lines, through the same redaction. */

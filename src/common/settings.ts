@@ -140,7 +140,7 @@ export class Settings {
       unit: 'part, 0 to 1',
       fallback: '0.5',
       meaning: 'How much of one mailbox a single sender may fill; counted once it is half full.',
-      must: 'a number above 0, at most 1',
+      must: 'a number from 0.001 to 1',
     },
     asNumber,
   )
@@ -165,7 +165,7 @@ export class Settings {
       unit: 'hours',
       fallback: '168',
       meaning: 'How long a message waits for its recipient; fractions are allowed.',
-      must: 'a number above 0, at most 8760',
+      must: 'a number from 0.0001 to 8760',
     },
     asNumber,
   )
@@ -306,9 +306,10 @@ export class Settings {
 }
 
 function isHost(value: unknown): boolean {
-  return (
-    typeof value === 'string' && (isIP(value) !== 0 || /^(?!-)[a-zA-Z0-9-]{1,63}(\.[a-zA-Z0-9-]{1,63})*$/.test(value))
-  );
+  if (typeof value !== 'string' || value.length > 253) return false;
+  if (isIP(value) !== 0) return true;
+  // All digits and dots, and no address: a typing mistake that name resolution would take seconds to refuse.
+  return !/^[\d.]+$/.test(value) && /^(?!-)[a-zA-Z0-9-]{1,63}(\.[a-zA-Z0-9-]{1,63})*$/.test(value);
 }
 
 function areOrigins(value: unknown): boolean {
@@ -316,8 +317,12 @@ function areOrigins(value: unknown): boolean {
   return value.every((origin) => (origin === '*' ? value.length === 1 : isOrigin(origin)));
 }
 
+/** Web views have schemes of their own (capacitor://localhost), for which the URL parser knows no origin. */
+const APP_ORIGIN = /^(?!https?:)[a-z][a-z0-9+.-]*:\/\/[^\s/?#@]+$/;
+
 function isOrigin(value: unknown): boolean {
-  return typeof value === 'string' && URL.canParse(value) && new URL(value).origin === value;
+  if (typeof value !== 'string' || !URL.canParse(value)) return false;
+  return new URL(value).origin === value || APP_ORIGIN.test(value);
 }
 
 function asProxies(text: string): unknown {
@@ -331,5 +336,8 @@ function isNetwork(text: string): boolean {
   const [address = '', prefix, ...rest] = text.split('/');
   const version = isIP(address);
   if (version === 0 || rest.length > 0) return false;
-  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (version === 4 ? 32 : 128));
+  return (
+    prefix === undefined ||
+    (/^\d{1,3}$/.test(prefix) && Number(prefix) >= 1 && Number(prefix) <= (version === 4 ? 32 : 128))
+  );
 }

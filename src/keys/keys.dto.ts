@@ -13,7 +13,7 @@ export class UploadKeyDto {
   readonly publicKey!: string;
 
   /** A signature that nobody verified would only look like one. */
-  @IsEmpty({ message: 'signed keys are not supported by this version' })
+  @IsEmpty({ message: 'is not supported by this version' })
   readonly signature?: undefined;
 }
 

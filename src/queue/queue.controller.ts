@@ -1,13 +1,25 @@
-import { Controller, Delete, Get, Param, Query } from '@nestjs/common';
-import { ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
-import type { Address } from '@relay/protocol';
+import { Controller, createParamDecorator, Delete, type ExecutionContext, Get, Param, Query } from '@nestjs/common';
+import { ApiOkResponse, ApiParam, ApiQuery, ApiTags } from '@nestjs/swagger';
+import { type Address, RelayError } from '@relay/protocol';
 import { AddressPipe } from '../common/address.pipe.js';
 import { ADDRESS_SCHEMA } from '../common/dto.js';
 import { ApiProblems } from '../common/problem.dto.js';
 import { Settings } from '../common/settings.js';
-import { ClearedDto, ClearQueryDto, MessagesDto, MessagesQueryDto, QueueSizeDto, QueueStatsDto } from './queue.dto.js';
+import { type EntryId, parseEntryId } from './entry-id.js';
+import { ClearedDto, MessagesDto, MessagesQueryDto, QueueSizeDto, QueueStatsDto } from './queue.dto.js';
 import { type MessageEntry, QueueRepository } from './queue.repository.js';
 import { QueueService } from './queue.service.js';
+
+/** Strict where everything else is lenient: with `?upto=`, a typing mistake would empty the mailbox. */
+const UpTo = createParamDecorator((_: unknown, context: ExecutionContext): EntryId | undefined => {
+  const { query } = context.switchToHttp().getRequest<{ query: Record<string, unknown> }>();
+  const { upTo, ...unknown } = query;
+  const id = typeof upTo === 'string' ? parseEntryId(upTo) : undefined;
+  if (Object.keys(unknown).length > 0 || id === null || (upTo !== undefined && id === undefined)) {
+    throw new RelayError('bad_message', 'The only parameter is upTo, the id of a message');
+  }
+  return id;
+});
 
 @ApiTags('messages')
 @ApiProblems()
@@ -54,8 +66,13 @@ export class QueueController {
 
   @Delete(':address')
   @ApiParam({ name: 'address', schema: { ...ADDRESS_SCHEMA } })
+  @ApiQuery({
+    name: 'upTo',
+    required: false,
+    description: 'Acknowledge up to the message with this id, instead of dropping everything.',
+  })
   @ApiOkResponse({ type: ClearedDto })
-  async clear(@Param('address', AddressPipe) address: Address, @Query() { upTo }: ClearQueryDto): Promise<ClearedDto> {
+  async clear(@Param('address', AddressPipe) address: Address, @UpTo() upTo: EntryId | undefined): Promise<ClearedDto> {
     if (upTo === undefined) {
       const cleared = await this.queue.clear(address);
       return { address, cleared, message: `Cleared ${cleared} queued messages` };

@@ -14,13 +14,6 @@ export class MessagesQueryDto extends PageSizeDto {
   readonly after?: EntryId;
 }
 
-export class ClearQueryDto {
-  @ApiPropertyOptional({ type: 'string', description: 'Acknowledge up to this id, instead of dropping everything.' })
-  @IsOptional()
-  @Matches(ID, NOT_AN_ID)
-  readonly upTo?: EntryId;
-}
-
 export class QueuedMessageDto {
   @ApiProperty({ description: 'Opaque; pass it as `upTo`.' })
   readonly id!: string;
