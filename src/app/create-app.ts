@@ -5,6 +5,7 @@ import express, { type Express } from 'express';
 import helmet from 'helmet';
 import type { ValidationError } from 'class-validator';
 import { NestLogger } from '../common/logger.js';
+import { InvalidRequest } from '../common/problem.js';
 import type { Settings } from '../common/settings.js';
 import { Admission } from '../relay/admission.js';
 import { RelayWsAdapter } from '../relay/relay-ws.adapter.js';
@@ -12,7 +13,7 @@ import { AppModule, type Surroundings } from './app.module.js';
 import { limitRequests, refuseForeignWrites, requireJson } from './http-guards.js';
 import { refuseWrongMethods } from './method-not-allowed.js';
 import { serveReference } from './openapi.js';
-import { InvalidBody, ProblemFilter } from './problem.filter.js';
+import { ProblemFilter } from './problem.filter.js';
 import { RelayHttpAdapter } from './relay-http.adapter.js';
 
 /** The whole relay, ready to `listen`. */
@@ -69,7 +70,7 @@ function validation(): ValidationPipe {
     whitelist: true,
     transform: true,
     stopAtFirstError: true,
-    exceptionFactory: (errors) => new InvalidBody(errors.map(toFieldError)),
+    exceptionFactory: (errors) => new InvalidRequest(errors.map(toFieldError)),
   });
 }
 

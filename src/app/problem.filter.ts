@@ -2,14 +2,7 @@ import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '
 import { ERRORS, type ErrorCode, RelayError } from '@relay/protocol';
 import type { Request, Response } from 'express';
 import type { Logger } from '../common/logger.js';
-import { type FieldError, problem, type Problem } from '../common/problem.js';
-
-/** A body that is well-formed and wrong. */
-export class InvalidBody extends Error {
-  constructor(readonly errors: readonly FieldError[]) {
-    super('invalid body');
-  }
-}
+import { InvalidRequest, problem, type Problem } from '../common/problem.js';
 
 /** What Express and its body parser throw. */
 interface HttpError {
@@ -45,7 +38,7 @@ export class ProblemFilter implements ExceptionFilter {
   }
 
   private describe(error: unknown): Problem {
-    if (error instanceof InvalidBody) {
+    if (error instanceof InvalidRequest) {
       const detail = error.errors.map(({ field, message }) => `${field} ${message}`).join('; ');
       return problem(400, 'bad_message', detail, error.errors);
     }

@@ -24,3 +24,10 @@ export function problem(status: number, code: ErrorCode, detail: string, errors?
   const base = { type: 'about:blank', title, status, detail, code, error: detail, retryable } as const;
   return errors === undefined ? base : { ...base, errors };
 }
+
+/** A request that is well-formed and wrong, with what is wrong about it. */
+export class InvalidRequest extends Error {
+  constructor(readonly errors: readonly FieldError[]) {
+    super('invalid request');
+  }
+}

@@ -1,9 +1,10 @@
 import { Controller, createParamDecorator, Delete, type ExecutionContext, Get, Param, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiParam, ApiQuery, ApiTags } from '@nestjs/swagger';
-import { type Address, RelayError } from '@relay/protocol';
+import type { Address } from '@relay/protocol';
 import { AddressPipe } from '../common/address.pipe.js';
 import { ADDRESS_SCHEMA } from '../common/dto.js';
 import { ApiProblems } from '../common/problem.dto.js';
+import { InvalidRequest } from '../common/problem.js';
 import { Settings } from '../common/settings.js';
 import { type EntryId, parseEntryId } from './entry-id.js';
 import { ClearedDto, MessagesDto, MessagesQueryDto, QueueSizeDto, QueueStatsDto } from './queue.dto.js';
@@ -14,9 +15,12 @@ import { QueueService } from './queue.service.js';
 const UpTo = createParamDecorator((_: unknown, context: ExecutionContext): EntryId | undefined => {
   const { query } = context.switchToHttp().getRequest<{ query: Record<string, unknown> }>();
   const { upTo, ...unknown } = query;
+  if (Object.keys(unknown).length > 0) {
+    throw new InvalidRequest([{ field: 'query', message: 'may hold upTo and nothing else' }]);
+  }
   const id = typeof upTo === 'string' ? parseEntryId(upTo) : undefined;
-  if (Object.keys(unknown).length > 0 || id === null || (upTo !== undefined && id === undefined)) {
-    throw new RelayError('bad_message', 'The only parameter is upTo, the id of a message');
+  if (id === null || (upTo !== undefined && id === undefined)) {
+    throw new InvalidRequest([{ field: 'upTo', message: 'must be the id of a message' }]);
   }
   return id;
 });
