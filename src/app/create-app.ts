@@ -34,7 +34,7 @@ export async function createApp(surroundings: Surroundings): Promise<INestApplic
   app.use(express.json({ limit: settings.maxFrameBytes, strict: true }));
   app.useGlobalFilters(new ProblemFilter(logger));
   app.useGlobalPipes(validation());
-  app.useWebSocketAdapter(new RelayWsAdapter(app, app.get(Admission), settings.maxFrameBytes));
+  app.useWebSocketAdapter(new RelayWsAdapter(app, app.get(Admission)));
   serveReference(app);
   return app;
 }

@@ -9,6 +9,7 @@ import { Connections } from '../relay/connections.js';
 import { Delivery, VERDICT_SWEEP_MS } from '../relay/delivery.js';
 import { Ephemeral } from '../relay/ephemeral.js';
 import { TICK_MS } from '../relay/liveness.js';
+import { Rooms } from '../relay/room.js';
 
 interface Job {
   readonly name: string;
@@ -32,6 +33,7 @@ export class Schedule implements OnApplicationBootstrap {
     connections: Connections,
     delivery: Delivery,
     ephemeral: Ephemeral,
+    rooms: Rooms,
     queue: QueueService,
     presence: PresenceService,
   ) {
@@ -39,6 +41,7 @@ export class Schedule implements OnApplicationBootstrap {
       { name: 'answer sends', everyMs: VERDICT_SWEEP_MS, run: () => delivery.sweep() },
       { name: 'answer ephemeral sends', everyMs: 1_000, run: () => ephemeral.sweep() },
       { name: 'watch connections', everyMs: TICK_MS, run: () => connections.tick(clock.monotonic()) },
+      { name: 'forget full budgets', everyMs: 5_000, run: () => rooms.forgetFullBudgets(clock.monotonic()) },
       { name: 'purge mailboxes', everyMs: 15_000, run: () => queue.purge() },
       { name: 'refresh devices', everyMs: 30 * MINUTE_MS, run: () => delivery.refreshDevices() },
       {

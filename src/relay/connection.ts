@@ -38,6 +38,7 @@ export interface Joined {
   readonly cursor: Cursor;
   /** Sent before anything else. */
   readonly welcome: string;
+  readonly maxFrameBytes: number;
 }
 
 /** Sends in flight to the store above which a connection is read no further. */
@@ -93,7 +94,6 @@ export class Connection implements PresenceWatcher, ReaderEvents {
     if (this.state === 'closed' || !this.link.isOpen) return;
     if (isBinary) return this.close(1003);
     if (this.state === 'open') return this.process(data.toString());
-    if (data.length > LIMITS.frameBytesBeforeSignIn) return this.close(1009);
     if (this.state === 'new') return this.processFirst(data.toString());
     this.inbox.push(data.toString());
     this.pause();
@@ -242,6 +242,7 @@ export class Connection implements PresenceWatcher, ReaderEvents {
     }
     this.state = 'open';
     this.liveness.progressed(this.host.now());
+    this.link.allowFrames(joined.maxFrameBytes);
     this.link.send(joined.welcome);
     joined.reader.start(joined.cursor);
     const { inbox } = this;

@@ -1,6 +1,6 @@
 import type { INestApplicationContext } from '@nestjs/common';
 import { WsAdapter } from '@nestjs/platform-ws';
-import { type ErrorCode } from '@relay/protocol';
+import { type ErrorCode, LIMITS } from '@relay/protocol';
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type ServerOptions, WebSocketServer } from 'ws';
@@ -27,7 +27,6 @@ export class RelayWsAdapter extends WsAdapter {
   constructor(
     app: INestApplicationContext,
     private readonly admission: Admission,
-    maxFrameBytes: number,
   ) {
     super(app);
     // `closeTimeout` is newer than the published types.
@@ -35,7 +34,7 @@ export class RelayWsAdapter extends WsAdapter {
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
-      maxPayload: maxFrameBytes,
+      maxPayload: LIMITS.frameBytesBeforeSignIn,
       maxFragments: MAX_FRAGMENTS,
       maxBufferedChunks: MAX_BUFFERED_CHUNKS,
       closeTimeout: CLOSE_TIMEOUT_MS,

@@ -40,9 +40,9 @@ const relay = {
 };
 
 function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1] {
-  const { maxOfflineMessages, maxQueueBytes, senderShare, queueOverflow, retentionMs } = settings;
+  const { maxOfflineMessages, maxQueueBytes, senderShare, queueOverflow, retentionMs, maxFrameBytes } = settings;
   const mailbox = { maxMessages: maxOfflineMessages, maxBytes: maxQueueBytes, senderShare, overflow: queueOverflow };
-  return { mailbox, retentionMs };
+  return { mailbox, retentionMs, maxFrameBytes };
 }
 
 @Module({
@@ -87,7 +87,7 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
         new Drain(admission, connections, { budgetMs: drainSeconds * 1000, pause, random: Math.random }),
     },
   ],
-  exports: [Admission, Connections, Delivery, Ephemeral],
+  exports: [Admission, Connections, Delivery, Ephemeral, Rooms],
 })
 export class RelayModule implements BeforeApplicationShutdown {
   constructor(

@@ -34,6 +34,7 @@ export interface RelayParts {
 export interface RelayOptions {
   readonly mailbox: MailboxLimits;
   readonly retentionMs: number;
+  readonly maxFrameBytes: number;
 }
 
 /** Of a ping: a burst of sends beyond the rate is a mistake, ten times as much of it a flood. */
@@ -60,7 +61,7 @@ export class Relay implements ConnectionHost {
       await presence.connected(address, connection.id);
       const reader = new MailboxReader(address, queue, connection.link, connection, WINDOW);
       const welcome = encodeFrame({ type: 'auth_success', address, timestamp: clock.now() });
-      return { room, reader, cursor, welcome };
+      return { room, reader, cursor, welcome, maxFrameBytes: this.options.maxFrameBytes };
     } catch (error) {
       this.leaveRoom(room, connection);
       throw error;

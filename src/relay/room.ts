@@ -27,6 +27,8 @@ export interface SendLimits {
 
 export class Rooms {
   private readonly rooms = new Map<Address, Room>();
+  /** Of those who went with less than all of it: connecting again does not fill it. */
+  private readonly budgets = new Map<Address, TokenBucket>();
 
   constructor(private readonly limits: SendLimits) {}
 
@@ -42,7 +44,9 @@ export class Rooms {
     let room = this.rooms.get(address);
     if (room === undefined) {
       const { ratePerSecond, burst } = this.limits;
-      room = { address, connections: [], waiting: new Map(), budget: new TokenBucket(ratePerSecond, burst) };
+      const budget = this.budgets.get(address) ?? new TokenBucket(ratePerSecond, burst);
+      this.budgets.delete(address);
+      room = { address, connections: [], waiting: new Map(), budget };
       this.rooms.set(address, room);
     }
     room.connections.push(connection);
@@ -52,6 +56,14 @@ export class Rooms {
   leave(room: Room, connection: Connection): void {
     const index = room.connections.indexOf(connection);
     if (index >= 0) room.connections.splice(index, 1);
-    if (room.connections.length === 0) this.rooms.delete(room.address);
+    if (room.connections.length > 0) return;
+    this.rooms.delete(room.address);
+    this.budgets.set(room.address, room.budget);
+  }
+
+  forgetFullBudgets(nowMs: number): void {
+    for (const [address, budget] of this.budgets) {
+      if (budget.isFull(nowMs)) this.budgets.delete(address);
+    }
   }
 }

@@ -13,15 +13,24 @@ export class TokenBucket {
     this.tokens = burst;
   }
 
+  isFull(nowMs: number): boolean {
+    this.fill(nowMs);
+    return this.tokens === this.burst;
+  }
+
   /** Takes one; else says in how many milliseconds there will be one. */
   take(nowMs: number): number {
-    const elapsedMs = Math.max(0, nowMs - this.filledAt);
-    this.tokens = Math.min(this.burst, this.tokens + (elapsedMs / 1000) * this.ratePerSecond);
-    this.filledAt = nowMs;
+    this.fill(nowMs);
     if (this.tokens >= 1) {
       this.tokens -= 1;
       return 0;
     }
     return Math.ceil(((1 - this.tokens) / this.ratePerSecond) * 1000);
+  }
+
+  private fill(nowMs: number): void {
+    const elapsedMs = Math.max(0, nowMs - this.filledAt);
+    this.tokens = Math.min(this.burst, this.tokens + (elapsedMs / 1000) * this.ratePerSecond);
+    this.filledAt = nowMs;
   }
 }
