@@ -1,0 +1,162 @@
+import type { Address } from '@relay/protocol';
+import { ManualClock } from '../../test/support/manual-clock.js';
+import type { EntryId } from '../queue/entry-id.js';
+import type { MailboxLimits, MessageEntry, Page } from '../queue/queue.repository.js';
+import { MemoryQueueRepository } from '../queue/queue.repository.memory.js';
+import type { Link } from './link.js';
+import { entryFrame, MailboxReader } from './mailbox-reader.js';
+
+const BOX = `0x${'b'.repeat(40)}` as Address;
+const ALICE = `0x${'a'.repeat(40)}` as Address;
+const LIMITS: MailboxLimits = { maxMessages: 1000, maxBytes: 1e9, senderShare: 1, overflow: 'reject' };
+
+/** Answers reads when it is told to, as a store at the other end of a network does. */
+class SlowRepository extends MemoryQueueRepository {
+  private readonly waiting: (() => void)[] = [];
+  isSlow = true;
+  isAway = false;
+
+  override async read(mailbox: Address, after: EntryId | null, entries: number, bytes: number): Promise<Page> {
+    if (this.isAway) throw new Error('away');
+    // The answer is what was there when the store was asked.
+    const page = await super.read(mailbox, after, entries, bytes);
+    if (this.isSlow) await new Promise<void>((resolve) => this.waiting.push(resolve));
+    return page;
+  }
+
+  async answer(): Promise<void> {
+    await new Promise(setImmediate);
+    this.waiting.shift()?.();
+    await new Promise(setImmediate);
+  }
+}
+
+describe('MailboxReader', () => {
+  let queue: SlowRepository;
+  let reader: MailboxReader;
+  let sent: { type: string; messageId?: string; queued?: boolean; count?: number }[];
+  let failures: unknown[];
+  const link = { isOpen: true, isCongested: false };
+  let count = 0;
+
+  beforeEach(() => {
+    queue = new SlowRepository({ clock: new ManualClock(), retentionMs: 1e6, maxReceipts: 10 });
+    sent = [];
+    failures = [];
+    count = 0;
+    Object.assign(link, { isOpen: true, isCongested: false });
+    const fakeLink = Object.assign(link, {
+      send: (text: string) => sent.push(JSON.parse(text) as (typeof sent)[number]),
+    });
+    const events = { moved: () => undefined, failed: (error: unknown) => failures.push(error) };
+    reader = new MailboxReader(BOX, queue, fakeLink as unknown as Link, events, { entries: 4, bytes: 1000 });
+  });
+
+  async function store(content = 'x'): Promise<MessageEntry> {
+    const message = { from: ALICE, messageId: `m${++count}`, content, timestamp: 1, ttlMs: 1000 };
+    const appended = await queue.append(BOX, message, LIMITS);
+    if (appended.kind !== 'stored') throw new Error(appended.kind);
+    return appended.entry;
+  }
+
+  async function start(): Promise<void> {
+    reader.start(await queue.open(BOX, 'phone'));
+  }
+
+  /** As the delivery does with a new entry. */
+  async function live(): Promise<MessageEntry> {
+    const entry = await store();
+    if (reader.canTake(entry)) reader.take(entry, entryFrame(entry, false));
+    else reader.expect(entry);
+    return entry;
+  }
+
+  const ids = (): unknown[] => sent.map(({ messageId }) => messageId);
+
+  it('lets no live message overtake a backlog that is being read', async () => {
+    await store();
+    await start();
+    await live();
+    expect(ids()).toEqual([]);
+    await queue.answer();
+    expect(ids()).toEqual(['m1']);
+    await queue.answer();
+    expect(ids()).toEqual(['m1', 'm2']);
+    expect(sent.map(({ queued }) => queued)).toEqual([true, undefined]);
+  });
+
+  it('sends a live message at once where it has caught up, without reading', async () => {
+    await start();
+    await live();
+    expect(ids()).toEqual(['m1']);
+  });
+
+  it('reads what it was not told of: a missed wake-up costs a detour, not a message', async () => {
+    await start();
+    await store();
+    await live();
+    expect(ids()).toEqual([]);
+    await queue.answer();
+    expect(ids()).toEqual(['m1', 'm2']);
+  });
+
+  it('sends nothing twice, though it is offered what it has read', async () => {
+    await store();
+    await start();
+    const entry = await live();
+    await queue.answer();
+    await queue.answer();
+    expect(reader.canTake(entry)).toBe(false);
+    reader.expect(entry);
+    expect(ids()).toEqual(['m1', 'm2']);
+  });
+
+  it('stops at its window, and goes on as it is acknowledged', async () => {
+    await start();
+    const entries = [await live(), await live(), await live(), await live(), await live(), await live()];
+    expect(ids()).toEqual(['m1', 'm2', 'm3', 'm4']);
+    expect(reader.settle(entries[1]!.id)).toEqual(entries.slice(0, 2));
+    reader.readOn();
+    await queue.answer();
+    expect(ids()).toEqual(['m1', 'm2', 'm3', 'm4', 'm5', 'm6']);
+  });
+
+  it('stops at its window by bytes too', async () => {
+    for (let i = 0; i < 4; i++) await store('x'.repeat(600));
+    queue.isSlow = false;
+    await start();
+    await queue.answer();
+    expect(ids()).toEqual(['m1', 'm2']);
+  });
+
+  it('waits while the socket is congested', async () => {
+    await start();
+    link.isCongested = true;
+    await live();
+    expect(ids()).toEqual([]);
+    link.isCongested = false;
+    reader.readOn();
+    await queue.answer();
+    expect(ids()).toEqual(['m1']);
+  });
+
+  it('stands where it stood after a read that failed, and reads again when asked', async () => {
+    await store();
+    queue.isAway = true;
+    await start();
+    await queue.answer();
+    expect(failures).toHaveLength(1);
+    queue.isAway = false;
+    reader.readOn();
+    await queue.answer();
+    expect(ids()).toEqual(['m1']);
+  });
+
+  it('sends nothing after it was stopped, whatever the store still answers', async () => {
+    await store();
+    await start();
+    reader.stop();
+    await queue.answer();
+    expect(sent).toEqual([]);
+  });
+});
