@@ -33,11 +33,14 @@ export function decodeClientFrame(text: string): ClientFrame | Rejection {
 }
 
 function decodeFields(fields: Fields): ClientFrame | Rejection {
-  if (typeof fields.type !== 'string') return new Rejection('bad_message');
-  const decoder = DECODERS.get(fields.type);
-  const result = decoder === undefined ? 'unsupported' : decoder(fields);
+  const result = typeof fields.type === 'string' ? decodeAs(fields.type, fields) : 'bad_message';
   if (typeof result === 'object') return result;
   return new Rejection(result, isMessageId(fields.messageId) ? fields.messageId : undefined);
+}
+
+function decodeAs(type: string, fields: Fields): ClientFrame | ErrorCode {
+  const decoder = DECODERS.get(type);
+  return decoder === undefined ? 'unsupported' : decoder(fields);
 }
 
 const DECODERS: ReadonlyMap<string, Decoder> = new Map<string, Decoder>([

@@ -20,16 +20,6 @@ export function refuseForeignWrites(allowedOrigins: readonly string[]): RequestH
   };
 }
 
-/** A body is JSON and says so: what a plain HTML form can send is refused before it is read. */
-export function requireJson(): RequestHandler {
-  return (request, response, next) => {
-    const hasBody = request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length']) > 0;
-    const [type = ''] = (request.headers['content-type'] ?? '').split(';');
-    if (!hasBody || type.trim().toLowerCase() === 'application/json') return next();
-    refuse(response, 'unsupported', 'Content-Type must be application/json');
-  };
-}
-
 /** Requests per IP address. In this process: it needs no store, so it cannot be down. */
 export function limitRequests(maxRequests: number, windowMs: number): RequestHandler {
   const limiter = new RateLimiterMemory({ points: maxRequests, duration: windowMs / 1000 });

@@ -1,5 +1,6 @@
 import { ExpressAdapter } from '@nestjs/platform-express';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { problem } from '../common/problem.js';
 
 /** Node's own are 60 s and 300 s, checked every 30 s: a slow sender would hold a socket for minutes. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -21,7 +22,10 @@ export class RelayHttpAdapter extends ExpressAdapter {
         keepAliveTimeout: KEEP_ALIVE_MS,
         maxHeaderSize: MAX_HEADER_BYTES,
       },
-      this.getInstance(),
+      (request, response) => {
+        if (isTarget(request.url)) this.getInstance<RequestListener>()(request, response);
+        else refuseTarget(response);
+      },
     );
     this.setHttpServer(server);
   }
@@ -35,4 +39,15 @@ export class RelayHttpAdapter extends ExpressAdapter {
       clearTimeout(cut);
     }
   }
+}
+
+/** RFC 9112 §3.2: a path, or what is sent to a proxy. Express answers anything else with a page of its own. */
+function isTarget(target: IncomingMessage['url'] = ''): boolean {
+  return target.startsWith('/') || URL.canParse(target);
+}
+
+function refuseTarget(response: ServerResponse): void {
+  const body = JSON.stringify(problem(400, 'bad_message', 'The request target is not a URL'));
+  const headers = { 'content-type': 'application/problem+json', 'content-length': Buffer.byteLength(body) };
+  response.writeHead(400, headers).end(body);
 }

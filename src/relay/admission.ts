@@ -11,12 +11,14 @@ export interface AdmissionLimits {
 
 /** A refused upgrade, answered as HTTP. */
 export interface UpgradeRefusal {
-  readonly status: 403 | 404 | 426 | 429 | 503;
+  readonly status: 400 | 403 | 404 | 405 | 426 | 429 | 503;
   readonly detail: string;
   readonly retryAfterSeconds?: number;
 }
 
 const PATHS: readonly string[] = ['/', '/ws'];
+/** RFC 6455 §4.1. */
+export const WEBSOCKET_VERSION = '13';
 const OVERLOADED_RETRY_SECONDS = 5;
 
 /** Who may open a WebSocket. Counts what it lets in: every `admit` without a refusal needs one `release`. */
@@ -45,9 +47,11 @@ export class Admission {
 
   refusal(request: IncomingMessage, network: string): UpgradeRefusal | null {
     const { allowedOrigins, maxConnections, maxConnectionsPerIp } = this.limits;
-    if (!PATHS.includes(pathOf(request.url))) return { status: 404, detail: 'WebSockets are at / and /ws' };
-    if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
-      return { status: 426, detail: 'Only WebSocket upgrades are supported' };
+    if (!isWebSocketPath(request.url)) return { status: 404, detail: 'WebSockets are at / and /ws' };
+    if (request.method !== 'GET') return { status: 405, detail: 'A WebSocket is opened with GET' };
+    if (!isWebSocketUpgrade(request)) return { status: 426, detail: 'Only WebSocket upgrades are supported' };
+    if (request.headers['sec-websocket-version'] !== WEBSOCKET_VERSION) {
+      return { status: 426, detail: `Only version ${WEBSOCKET_VERSION} of the WebSocket protocol is supported` };
     }
     if (!isAllowedOrigin(request.headers.origin, allowedOrigins)) {
       return { status: 403, detail: 'This origin is not allowed' };
@@ -74,6 +78,14 @@ export class Admission {
     if (left === 0) this.perNetwork.delete(network);
     else this.perNetwork.set(network, left);
   }
+}
+
+export function isWebSocketUpgrade({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === 'websocket';
+}
+
+export function isWebSocketPath(url: string | undefined): boolean {
+  return PATHS.includes(pathOf(url));
 }
 
 /** Native clients send no Origin; browsers always do, and it is compared as it is. */

@@ -15,10 +15,13 @@ import type { PresenceStatus } from '../presence/presence.repository.js';
 import type { PresenceWatcher } from '../presence/presence.service.js';
 import { type EntryId } from '../queue/entry-id.js';
 import type { Cursor, Entry } from '../queue/queue.repository.js';
-import type { Link } from './link.js';
+import type { Link, Mark } from './link.js';
 import { Liveness } from './liveness.js';
 import type { MailboxReader, ReaderEvents } from './mailbox-reader.js';
 import type { Room } from './room.js';
+
+/** What a client may send once it has signed in. */
+export type SignedInFrame = Exclude<ClientFrame, { type: 'auth' }>;
 
 /** What a connection needs of the relay behind it. */
 export interface ConnectionHost {
@@ -27,7 +30,7 @@ export interface ConnectionHost {
   /** Joins the address's room and opens its mailbox; the connection calls `leave` once, whatever came of it. */
   join(connection: Connection, address: Address): Promise<Joined>;
   leave(connection: Connection): void;
-  handle(connection: Connection, room: Room, frame: ClientFrame): void;
+  handle(connection: Connection, room: Room, frame: SignedInFrame): void;
   acknowledge(connection: Connection, room: Room, upTo: EntryId): void;
   failed(connection: Connection, what: string, error: unknown): void;
 }
@@ -43,7 +46,8 @@ export interface Joined {
 
 /** Sends in flight to the store above which a connection is read no further. */
 const MAX_SENDS_IN_FLIGHT = 1024;
-const MARK = /^(\d{1,15}-\d{1,15})?(?:\/(\d{1,9}))?$/;
+/** Of a ping: a pong that answers nothing. A gateway may answer pings beside the client. */
+const UNASKED_WEIGHT = 0.1;
 
 /** One WebSocket of a client: its ordered inbox, its state and its limits. */
 export class Connection implements PresenceWatcher, ReaderEvents {
@@ -99,11 +103,9 @@ export class Connection implements PresenceWatcher, ReaderEvents {
     this.pause();
   }
 
-  /** A pong, whose payload is the mark of a flush where it answers one of ours. */
   ponged(payload: Buffer): void {
     this.liveness.heard(this.host.now());
-    if (this.state !== 'open') return;
-    this.marked(payload.toString('latin1'));
+    if (!this.link.ponged(payload.toString('latin1'))) this.chattered(UNASKED_WEIGHT);
   }
 
   pinged(): void {
@@ -256,13 +258,14 @@ export class Connection implements PresenceWatcher, ReaderEvents {
   private process(text: string): void {
     const frame = decodeClientFrame(text);
     if (frame instanceof Rejection) this.reject(frame);
+    else if (frame.type === 'auth') this.reject(new Rejection('bad_message', undefined, 'Already authenticated'));
     else if (this.room !== null) this.host.handle(this, this.room, frame);
     if (this.link.isCongested) this.pause();
   }
 
-  private reject({ code, messageId }: Rejection): void {
+  private reject({ code, messageId, message }: Rejection): void {
     const outcome = messageId === undefined ? undefined : 'refused';
-    this.refuse(code === 'auth_failed' ? 'bad_message' : code, { messageId, outcome });
+    this.refuse(code === 'auth_failed' ? 'bad_message' : code, { message, messageId, outcome });
     if (code === 'unsupported') this.chattered(1);
     else if (this.liveness.isTooManyBad(this.host.now())) this.close(4400);
   }
@@ -272,12 +275,9 @@ export class Connection implements PresenceWatcher, ReaderEvents {
     this.close(ERRORS[code].closeCode);
   }
 
-  private marked(mark: string): void {
-    const match = MARK.exec(mark);
-    if (match === null || this.room === null || this.reader === null) return;
-    const [, entryMark, unstoredMark] = match;
-    if (unstoredMark !== undefined) this.unstoredArrived(Number(unstoredMark));
-    const upTo = entryMark === undefined ? null : this.reader.acknowledged(entryMark);
+  private marked({ upTo, unstored }: Mark): void {
+    if (this.state !== 'open' || this.room === null) return;
+    this.unstoredArrived(unstored);
     if (upTo === null) return;
     this.liveness.progressed(this.host.now());
     this.host.acknowledge(this, this.room, upTo);
@@ -290,8 +290,8 @@ export class Connection implements PresenceWatcher, ReaderEvents {
   /** Everything sent so far; the mark comes back when the client's WebSocket stack has it. */
   private markFlush(): void {
     this.liveness.awaited(this.host.now());
-    const unstored = this.unstored.length === 0 ? '' : `/${this.unstoredCount}`;
-    this.link.markAfter((this.reader?.sentId ?? '') + unstored);
+    const unstored = this.unstored.length === 0 ? 0 : this.unstoredCount;
+    this.link.markAfter({ upTo: this.sentId, unstored });
   }
 
   private pause(): void {

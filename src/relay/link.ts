@@ -1,8 +1,28 @@
 import { CLOSE_CODES, type CloseCode, LIMITS } from '@relay/protocol';
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
+import type { EntryId } from '../queue/entry-id.js';
 import type { Flushable, Turn } from './turn.js';
 import { assemble } from './wire.js';
+
+/** The end of a flush: what the peer has, once the mark comes back. */
+export interface Mark {
+  /** The last entry sent. */
+  readonly upTo: EntryId | null;
+  /** The number of the last frame sent that is no entry but must be confirmed. */
+  readonly unstored: number;
+}
+
+interface SentMark {
+  readonly payload: string;
+  readonly mark: Mark;
+}
+
+/**
+ * Pings on their way at once; a mark beyond waits for a pong and replaces the one that waits. Some WebSocket stacks end
+ * a connection that sends them many pings while they cannot write their pongs (`ws`: 60).
+ */
+const MARKS_UNDER_WAY = 8;
 
 /**
  * The sending side of one WebSocket. Frames gather during a turn and leave in one write on the socket under it: `ws` writes twice
@@ -12,9 +32,9 @@ import { assemble } from './wire.js';
 export class Link implements Flushable {
   private texts: string[] = [];
   private scheduled = false;
-  private mark: string | null = null;
-  /** Hears the mark of a flush: from a pong, or from the socket where `marks` is `socket`. */
-  onMark: (mark: string) => void = ignore;
+  private mark: Mark | null = null;
+  private readonly underWay: SentMark[] = [];
+  onMark: (mark: Mark) => void = ignore;
 
   constructor(
     private readonly webSocket: WebSocket,
@@ -42,24 +62,33 @@ export class Link implements Flushable {
     this.schedule();
   }
 
-  /** Marks the end of this turn's flush: the mark comes back once the peer has everything before it. A later one replaces it. */
-  markAfter(mark: string): void {
+  /** Marks the end of this turn's flush; `onMark` hears of it once the peer has everything before it. A later mark replaces it. */
+  markAfter(mark: Mark): void {
     this.mark = mark;
-    this.schedule();
+    if (this.underWay.length < MARKS_UNDER_WAY) this.schedule();
+  }
+
+  /** A pong came. True if it answers one of our marks, and with it all earlier ones (RFC 6455 §5.5.3). */
+  ponged(payload: string): boolean {
+    const index = this.underWay.findIndex((sent) => sent.payload === payload);
+    if (index < 0) return false;
+    const [answered] = this.underWay.splice(0, index + 1).slice(-1);
+    if (this.mark !== null) this.schedule();
+    this.onMark(answered!.mark);
+    return true;
   }
 
   flush(): void {
     this.scheduled = false;
-    const { texts, mark } = this;
+    const { texts } = this;
+    const mark = this.underWay.length < MARKS_UNDER_WAY ? this.mark : null;
     if (texts.length === 0 && mark === null) return;
     this.texts = [];
-    this.mark = null;
+    if (mark !== null) this.mark = null;
     if (!this.isOpen) return;
-    if (this.marks === 'pong' || mark === null) {
-      this.socket.write(assemble(texts, mark));
-      return;
-    }
-    this.socket.write(assemble(texts, null), (error) => (error ? undefined : this.onMark(mark)));
+    if (mark === null) this.socket.write(assemble(texts, null));
+    else if (this.marks === 'pong') this.writeWithPing(texts, mark);
+    else this.socket.write(assemble(texts, null), (error) => (error ? undefined : this.onMark(mark)));
   }
 
   /** Only asks whether the peer is there. */
@@ -92,6 +121,12 @@ export class Link implements Flushable {
 
   resumeReading(): void {
     this.webSocket.resume();
+  }
+
+  private writeWithPing(texts: readonly string[], mark: Mark): void {
+    const payload = mark.unstored === 0 ? (mark.upTo ?? '') : `${mark.upTo ?? ''}/${mark.unstored}`;
+    this.underWay.push({ payload, mark });
+    this.socket.write(assemble(texts, payload));
   }
 
   private schedule(): void {

@@ -9,8 +9,8 @@ export class Liveness {
   private isPinged = false;
   /** Since when entries are outstanding without any being acknowledged. */
   private progressedAt: number;
-  private badSince = -Infinity;
-  private bad = 0;
+  /** When the last bad messages came, oldest first. */
+  private badAt: number[] = [];
   private chatterSince = -Infinity;
   private chatter = 0;
   private isAwaiting = false;
@@ -61,10 +61,7 @@ export class Liveness {
   }
 
   isTooManyBad(now: number): boolean {
-    if (now - this.badSince >= LIMITS.badMessagesWindowMs) {
-      this.badSince = now;
-      this.bad = 0;
-    }
-    return ++this.bad >= LIMITS.badMessages;
+    this.badAt = [...this.badAt.slice(1 - LIMITS.badMessages), now];
+    return this.badAt.length === LIMITS.badMessages && now - this.badAt[0]! < LIMITS.badMessagesWindowMs;
   }
 }

@@ -88,19 +88,6 @@ export class MailboxReader {
     this.readOn();
   }
 
-  /** The id to acknowledge when the peer has everything up to `mark`, or `null` if nothing new. */
-  acknowledged(mark: string): EntryId | null {
-    if (mark === this.after) return this.after;
-    const sequence = sequenceOf(mark as EntryId);
-    if (sequence >= this.position) return null;
-    let id: EntryId | null = null;
-    for (const entry of this.inFlight) {
-      if (entry.sequence > sequence) break;
-      id = entry.id;
-    }
-    return id;
-  }
-
   /** Takes what is acknowledged up to there out of the window, oldest first. */
   settle(upTo: EntryId): Entry[] {
     const sequence = sequenceOf(upTo);

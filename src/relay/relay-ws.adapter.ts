@@ -1,11 +1,18 @@
 import type { INestApplicationContext } from '@nestjs/common';
 import { WsAdapter } from '@nestjs/platform-ws';
 import { type ErrorCode, LIMITS } from '@relay/protocol';
-import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import { type IncomingMessage, type Server, ServerResponse, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type ServerOptions, WebSocketServer } from 'ws';
 import { problem } from '../common/problem.js';
-import type { Admission, UpgradeRefusal } from './admission.js';
+import {
+  type Admission,
+  isWebSocketPath,
+  isWebSocketUpgrade,
+  type UpgradeRefusal,
+  WEBSOCKET_VERSION,
+} from './admission.js';
 
 const CLOSE_TIMEOUT_MS = 3_000;
 /** Of one message, and of TCP segments that wait for a frame's end: a flood of either is refused by `ws`. */
@@ -13,6 +20,8 @@ const MAX_FRAGMENTS = 128;
 const MAX_BUFFERED_CHUNKS = 1024;
 
 const CODES: Record<UpgradeRefusal['status'], ErrorCode> = {
+  400: 'bad_message',
+  405: 'unsupported',
   403: 'forbidden',
   404: 'not_found',
   426: 'unsupported',
@@ -29,8 +38,8 @@ export class RelayWsAdapter extends WsAdapter {
     private readonly admission: Admission,
   ) {
     super(app);
-    // `closeTimeout` is newer than the published types.
-    const options: ServerOptions & { closeTimeout: number } = {
+    // Two options are newer than the published types.
+    const options: ServerOptions & { closeTimeout: number; maxPendingAutoPongs: number } = {
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
@@ -38,8 +47,14 @@ export class RelayWsAdapter extends WsAdapter {
       maxFragments: MAX_FRAGMENTS,
       maxBufferedChunks: MAX_BUFFERED_CHUNKS,
       closeTimeout: CLOSE_TIMEOUT_MS,
+      // A flood of pings is counted by the connection, which closes it with a reason.
+      maxPendingAutoPongs: 0,
     };
     this.server = new WebSocketServer(options);
+    // The handshake itself is wrong: a missing key, a subprotocol that is no token.
+    this.server.on('wsClientError', (_error, socket) => {
+      refuse(socket as Duplex, { status: 400, detail: 'The WebSocket handshake is malformed' });
+    });
   }
 
   // The base class promises its own decorated server; the gateway needs only what `ws` has.
@@ -66,6 +81,7 @@ export class RelayWsAdapter extends WsAdapter {
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     // Between the upgrade and the WebSocket nobody else listens, and an unheard error ends the process.
     socket.on('error', () => socket.destroy());
+    if (!isWebSocketUpgrade(request) && !isWebSocketPath(request.url)) return this.ignoreUpgrade(request, socket);
     const network = this.admission.networkOf(request);
     const refusal = this.admission.refusal(request, network);
     if (refusal !== null) return refuse(socket, refusal);
@@ -74,6 +90,15 @@ export class RelayWsAdapter extends WsAdapter {
       webSocket.once('close', () => this.admission.release(network));
       this.server.emit('connection', webSocket, request);
     });
+  }
+
+  /** An offer of another protocol (curl and Java offer HTTP/2) is no reason not to answer the request (RFC 9110 §7.8). */
+  private ignoreUpgrade(request: IncomingMessage, socket: Duplex): void {
+    const response = new ServerResponse(request);
+    response.shouldKeepAlive = false;
+    response.assignSocket(socket as Socket);
+    response.on('finish', () => socket.end());
+    (this.httpServer as Server).emit('request', request, response);
   }
 }
 
@@ -87,7 +112,8 @@ function refuse(socket: Duplex, { status, detail, retryAfterSeconds }: UpgradeRe
     'Content-Type: application/problem+json',
     `Content-Length: ${Buffer.byteLength(body)}`,
   ];
-  if (status === 426) headers.push('Upgrade: websocket');
+  if (status === 405) headers.push('Allow: GET');
+  if (status === 426) headers.push('Upgrade: websocket', `Sec-WebSocket-Version: ${WEBSOCKET_VERSION}`);
   if (retryAfterSeconds !== undefined) headers.push(`Retry-After: ${retryAfterSeconds}`);
   socket.once('finish', () => socket.destroy());
   socket.end(`${headers.join('\r\n')}\r\n\r\n${body}`);

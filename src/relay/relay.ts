@@ -1,6 +1,5 @@
 import {
   type Address,
-  type ClientFrame,
   encodeFrame,
   type ErrorCode,
   LIMITS,
@@ -13,7 +12,7 @@ import type { Logger } from '../common/logger.js';
 import type { PresenceService } from '../presence/presence.service.js';
 import type { EntryId } from '../queue/entry-id.js';
 import { type Appended, CLASSIC_DEVICE, type MailboxLimits, type QueueRepository } from '../queue/queue.repository.js';
-import type { Connection, ConnectionHost, Joined } from './connection.js';
+import type { Connection, ConnectionHost, Joined, SignedInFrame } from './connection.js';
 import type { Delivery } from './delivery.js';
 import type { Ephemeral } from './ephemeral.js';
 import { MailboxReader } from './mailbox-reader.js';
@@ -80,7 +79,7 @@ export class Relay implements ConnectionHost {
       .catch((error: unknown) => this.failed(connection, 'presence not updated', error));
   }
 
-  handle(connection: Connection, room: Room, frame: ClientFrame): void {
+  handle(connection: Connection, room: Room, frame: SignedInFrame): void {
     switch (frame.type) {
       case 'message':
         return this.message(connection, room, frame);
@@ -101,12 +100,11 @@ export class Relay implements ConnectionHost {
         if (!this.mayRoute(connection, room)) return;
         return this.run(connection, this.parts.presence.watch(connection, frame.addresses));
       case 'unsubscribe_presence':
+        if (!this.mayRoute(connection, room)) return;
         return this.parts.presence.unwatch(connection, frame.addresses);
       case 'set_presence':
         if (!this.mayRoute(connection, room)) return;
         return this.run(connection, this.parts.presence.setVisible(room.address, frame.visible));
-      case 'auth':
-        return connection.refuse('bad_message', { message: 'Already authenticated' });
     }
   }
 

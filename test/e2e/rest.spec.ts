@@ -200,7 +200,7 @@ describe('REST', () => {
       ['an empty key', { address: ALICE, publicKey: '' }, 'publicKey'],
       ['a key that is an object', { address: ALICE, publicKey: { x: 1 } }, 'publicKey'],
       ['a key beyond 4096 characters', { address: ALICE, publicKey: 'k'.repeat(4097) }, 'publicKey'],
-      ['a list', [{ address: ALICE, publicKey: 'key' }], 'address'],
+      ['a list', [{ address: ALICE, publicKey: 'key' }], 'body'],
     ])('refuses %s and names the member', async (_, body, field) => {
       expect(await post('/api/public-keys', body)).toMatchObject({
         status: 400,

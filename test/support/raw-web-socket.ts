@@ -104,12 +104,13 @@ export class RawWebSocket {
     await this.until(() => this.frames.some(has), `a text with ${part}`);
   }
 
-  /** The code of the relay's close frame; `null` if the TCP connection ended without one. */
+  /** The code of the relay's close frame, 1005 where it has none; `null` if the TCP connection ended without such a frame. */
   async closed(): Promise<number | null> {
     const close = () => this.frames.find(({ opcode }) => opcode === OPCODE.close);
     await this.until(() => close() !== undefined || this.isEnded, 'close');
     const frame = close();
-    return frame === undefined ? null : frame.payload.readUInt16BE(0);
+    if (frame === undefined) return null;
+    return frame.payload.length < 2 ? 1005 : frame.payload.readUInt16BE(0);
   }
 
   /** Whether the TCP connection has ended, with or without a closing handshake. */
