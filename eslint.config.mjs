@@ -9,7 +9,7 @@ export default tseslint.config(
   ...tseslint.configs.stylisticTypeChecked,
   {
     languageOptions: {
-      parserOptions: { projectService: { allowDefaultProject: ['*.mjs'] }, tsconfigRootDir: import.meta.dirname },
+      parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
     },
     linterOptions: { reportUnusedDisableDirectives: 'error' },
     rules: {
@@ -22,6 +22,8 @@ export default tseslint.config(
       // Nest's modules are classes with nothing in them.
       '@typescript-eslint/no-extraneous-class': 'off',
       '@typescript-eslint/unbound-method': 'off',
+      // Does not see what decorators use.
+      'no-useless-assignment': 'off',
       eqeqeq: 'error',
       'no-console': 'error',
     },
@@ -33,7 +35,14 @@ export default tseslint.config(
   },
   {
     files: ['bench/**/*.mjs', 'scripts/**/*.mjs', 'examples/**/*.mjs'],
-    rules: { 'no-console': 'off' },
+    rules: {
+      'no-console': 'off',
+      // What JSON.parse gives is looked at as it is in these small programs.
+      '@typescript-eslint/no-unsafe-member-access': 'off',
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+      '@typescript-eslint/no-unsafe-return': 'off',
+      '@typescript-eslint/no-base-to-string': 'off',
+    },
     languageOptions: {
       globals: {
         process: 'readonly',

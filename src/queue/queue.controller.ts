@@ -12,7 +12,7 @@ import { type MessageEntry, QueueRepository } from './queue.repository.js';
 import { QueueService } from './queue.service.js';
 
 /** Strict where everything else is lenient: with `?upto=`, a typing mistake would empty the mailbox. */
-const UpTo = createParamDecorator((_: unknown, context: ExecutionContext): EntryId | undefined => {
+function upToOf(_: unknown, context: ExecutionContext): EntryId | undefined {
   const { query } = context.switchToHttp().getRequest<{ query: Record<string, unknown> }>();
   const { upTo, ...unknown } = query;
   if (Object.keys(unknown).length > 0) {
@@ -23,7 +23,9 @@ const UpTo = createParamDecorator((_: unknown, context: ExecutionContext): Entry
     throw new InvalidRequest([{ field: 'upTo', message: 'must be the id of a message' }]);
   }
   return id;
-});
+}
+
+const UpTo = createParamDecorator(upToOf);
 
 @ApiTags('messages')
 @ApiProblems()

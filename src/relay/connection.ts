@@ -8,7 +8,6 @@ import {
   type ErrorCode,
   type ErrorDetails,
   errorFrame,
-  LIMITS,
   Rejection,
 } from '@relay/protocol';
 import type { PresenceStatus } from '../presence/presence.repository.js';

@@ -15,7 +15,7 @@ export class Receipts {
   send(to: Address, receipts: readonly Receipt[]): void {
     const room = this.rooms.get(to);
     // A receipt that overtook an older one still in the backlog would turn a tick back.
-    if (room !== undefined && room.connections.every((connection) => connection.isLive)) {
+    if (room?.connections.every((connection) => connection.isLive) === true) {
       for (const receipt of receipts) sendNow(room, receipt);
       return;
     }

@@ -53,7 +53,7 @@ export class RelayWsAdapter extends WsAdapter {
     this.server = new WebSocketServer(options);
     // The handshake itself is wrong: a missing key, a subprotocol that is no token.
     this.server.on('wsClientError', (_error, socket) => {
-      refuse(socket as Duplex, { status: 400, detail: 'The WebSocket handshake is malformed' });
+      refuse(socket, { status: 400, detail: 'The WebSocket handshake is malformed' });
     });
   }
 

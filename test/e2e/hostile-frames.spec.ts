@@ -412,6 +412,16 @@ describe('a text that is not a frame', () => {
     'is a bad message: the type %s',
     (type) => expectBadMessage(`{"type":${type}}`),
   );
+
+  it.each(['null', 'true', '1', '["ping"]', '{}', undefined])(
+    'has its messageId echoed where its type is %s',
+    async (type) => {
+      await withUser(async (client) => {
+        const answers = await answersTo(client, `{${type === undefined ? '' : `"type":${type},`}"messageId":"m"}`);
+        expect(answers).toEqual([{ ...badMessage, messageId: 'm', outcome: 'refused' }]);
+      });
+    },
+  );
 });
 
 describe('a frame of odd shape', () => {
@@ -945,6 +955,8 @@ describe('a flood', () => {
       peer.write(Buffer.concat(Array.from({ length: 500 }, () => encodeRaw({ opcode: OPCODE.pong, payload: mark }))));
       peer.text('{"type":"ping"}');
       await Promise.race([peer.waitForText('"pong"'), peer.closed()]);
+      await sender.waitFor('delivered');
+      await sender.settled();
       expect(sender.ofType('delivered')).toHaveLength(1);
     });
     const calls = acknowledge.mock.calls.filter(([mailbox]) => mailbox === address).length;
@@ -1009,8 +1021,18 @@ describe('a client that does not read for a moment', () => {
       'messages',
     );
     expect(recipient.ofType('message')).toHaveLength(100);
-    await recipient.settled();
+    await Promise.race([recipient.settled(), recipient.closed()]);
+    expect(recipient.socket.readyState).toBe(recipient.socket.OPEN);
     recipient.kill();
     sender.kill();
   });
+});
+
+it('nothing that a client sends is worth a line above debug: it could fill the log', () => {
+  const lines = relay
+    .log()
+    .split('\n')
+    .filter((line) => line !== '');
+  const loud = lines.filter((line) => (JSON.parse(line) as { level: number }).level > 20);
+  expect(loud.map((line) => line.slice(0, 300))).toEqual([]);
 });
