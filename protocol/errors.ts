@@ -2,8 +2,10 @@
 export const CLOSE_CODES = {
   1000: { reason: 'normal closure', reconnect: false },
   1001: { reason: 'going away', reconnect: true },
+  1002: { reason: 'protocol error', reconnect: false },
   1003: { reason: 'binary frames are not accepted', reconnect: false },
   1007: { reason: 'invalid UTF-8', reconnect: false },
+  1008: { reason: 'too many fragments', reconnect: false },
   1009: { reason: 'frame too large', reconnect: false },
   1011: { reason: 'internal error', reconnect: true },
   1012: { reason: 'service restart', reconnect: true },

@@ -3,7 +3,6 @@ export const LIMITS = {
   /** A stranger may make the relay buffer no more than this. */
   frameBytesBeforeSignIn: 4096,
   messageIdLength: 128,
-  deviceIdLength: 64,
   signalBytes: 16 * 1024,
   addressesPerRequest: 500,
   publicKeyLength: 4096,

@@ -290,7 +290,8 @@ export class Settings {
       name: 'DRAIN_SECONDS',
       unit: 'seconds',
       fallback: '20',
-      meaning: 'How long a stopping relay may take to send its clients away.',
+      meaning:
+        'How long a stopping relay may take to send its clients away; their closing handshakes may take 4 s more.',
       must: 'a number from 0 to 3600',
     },
     asNumber,

@@ -6,7 +6,7 @@ declare const entryId: unique symbol;
  */
 export type EntryId = string & { readonly [entryId]: true };
 
-const ENTRY_ID = /^\d{1,15}-\d{1,15}$/;
+export const ENTRY_ID = /^\d{1,15}-\d{1,15}$/;
 
 export function formatEntryId(ms: number, sequence: number): EntryId {
   return `${ms}-${sequence}` as EntryId;

@@ -38,6 +38,8 @@ interface Device {
 }
 
 const NOTHING: readonly number[] = [];
+/** More than can be on its way to the clients of one address; a mailbox that nobody opens must not grow. */
+const MAX_SILENCED = 4096;
 
 /** One mailbox of `MemoryQueueRepository`. Maps are made when first needed: most mailboxes of connected users are empty. */
 export class Mailbox {
@@ -45,8 +47,8 @@ export class Mailbox {
   private readonly devices: Device[] = [];
   private readonly remembered = new RememberedMessages();
   private readonly pendingLoad: PendingLoad;
-  /** Read before any device acknowledged them. */
-  private readAhead: Set<number> | null = null;
+  /** Ahead of `furthest` and owed no `delivered`: expired, dropped, or read before they were acknowledged. */
+  private silenced: Set<number> | null = null;
 
   private last = 0;
   private lastMs = 0;
@@ -164,7 +166,7 @@ export class Mailbox {
     if (known.read) return { kind: 'repeat' };
     known.read = true;
     const wasAcknowledged = known.sequence <= this.furthest;
-    if (!wasAcknowledged) (this.readAhead ??= new Set()).add(known.sequence);
+    if (!wasAcknowledged) this.silence(known.sequence);
     return { kind: 'marked', sequence: known.sequence, wasAcknowledged };
   }
 
@@ -311,11 +313,19 @@ export class Mailbox {
     return silent;
   }
 
+  private silence(sequence: number): void {
+    const silenced = (this.silenced ??= new Set());
+    silenced.add(sequence);
+    if (silenced.size <= MAX_SILENCED) return;
+    const [oldest] = silenced;
+    if (oldest !== undefined) silenced.delete(oldest);
+  }
+
   private silentUpTo(sequence: number): readonly number[] {
-    if (this.readAhead === null) return NOTHING;
-    const silent = [...this.readAhead].filter((read) => read <= sequence);
-    for (const read of silent) this.readAhead.delete(read);
-    if (this.readAhead.size === 0) this.readAhead = null;
+    if (this.silenced === null) return NOTHING;
+    const silent = [...this.silenced].filter((ahead) => ahead <= sequence);
+    for (const ahead of silent) this.silenced.delete(ahead);
+    if (this.silenced.size === 0) this.silenced = null;
     return silent;
   }
 
@@ -357,7 +367,7 @@ export class Mailbox {
         this.pendingLoad.remove(entry.from, bytes);
         const known = this.remembered.find(entry.from, entry.messageId);
         if (known !== undefined) known.lost = true;
-        this.readAhead?.delete(entry.sequence);
+        this.silence(entry.sequence);
       }
       return false;
     });

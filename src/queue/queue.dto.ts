@@ -2,15 +2,14 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import type { Address } from '@relay/protocol';
 import { IsOptional, Matches } from 'class-validator';
 import { ADDRESS_SCHEMA, PageSizeDto } from '../common/dto.js';
-import type { EntryId } from './entry-id.js';
+import { ENTRY_ID, type EntryId } from './entry-id.js';
 
-const ID = /^\d{1,15}-\d{1,15}$/;
 const NOT_AN_ID = { message: 'must be the id of an entry' };
 
 export class MessagesQueryDto extends PageSizeDto {
   @ApiPropertyOptional({ type: 'string', description: 'The `next` of the page before.' })
   @IsOptional()
-  @Matches(ID, NOT_AN_ID)
+  @Matches(ENTRY_ID, NOT_AN_ID)
   readonly after?: EntryId;
 }
 

@@ -83,7 +83,7 @@ export type Acknowledged =
       readonly kind: 'acknowledged';
       /** The furthest that any device had acknowledged before: only what comes after it is delivered by this call. */
       readonly before: number;
-      /** Sequences above `before` that are owed no `delivered`: expired, or their `read` went out first. */
+      /** Sequences above `before` that are owed no `delivered`: expired, dropped, or their `read` went out first. */
       readonly silent: readonly number[];
     }
   /** Beyond the newest entry: nothing moved. */

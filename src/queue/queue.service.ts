@@ -6,11 +6,14 @@ import { CLASSIC_DEVICE, type ExpiredMessage, type MessageEntry, type QueueRepos
 export interface QueueObserver {
   acknowledged(mailbox: Address, messages: readonly MessageEntry[]): void;
   expired(messages: readonly ExpiredMessage[]): void;
+  /** What a live connection still has to read stays in the log; `undefined` where there is none. */
+  keepAfter(mailbox: Address): EntryId | null | undefined;
 }
 
 const NOBODY: QueueObserver = {
   acknowledged: () => undefined,
   expired: () => undefined,
+  keepAfter: () => undefined,
 };
 
 /** The mailbox as REST and the schedule use it. */
@@ -26,7 +29,7 @@ export class QueueService {
   /** Acknowledges for a client that polls; its senders are told `delivered`. Returns how many messages that were. */
   async acknowledge(mailbox: Address, upTo: EntryId): Promise<number> {
     const messages = await this.pendingUpTo(mailbox, upTo);
-    const result = await this.queue.acknowledge(mailbox, CLASSIC_DEVICE, upTo);
+    const result = await this.queue.acknowledge(mailbox, CLASSIC_DEVICE, upTo, this.observer.keepAfter(mailbox));
     if (result.kind === 'ahead') throw new RelayError('ack_ahead');
     const { before, silent } = result;
     const first = messages.filter(({ sequence }) => sequence > before && !silent.includes(sequence));

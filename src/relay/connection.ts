@@ -28,7 +28,7 @@ export interface ConnectionHost {
   now(): number;
   /** Joins the address's room and opens its mailbox; the connection calls `leave` once, whatever came of it. */
   join(connection: Connection, address: Address): Promise<Joined>;
-  leave(connection: Connection): void;
+  leave(connection: Connection, room: Room): void;
   handle(connection: Connection, room: Room, frame: SignedInFrame): void;
   acknowledge(connection: Connection, room: Room, upTo: EntryId): void;
   failed(connection: Connection, what: string, error: unknown): void;
@@ -53,6 +53,11 @@ export class Connection implements PresenceWatcher, ReaderEvents {
   private state: 'new' | 'signing-in' | 'open' | 'closed' = 'new';
   private room: Room | null = null;
   private reader: MailboxReader | null = null;
+  /** The newest entry offered while signing in. */
+  private offered = 0;
+  /** What a congested link could not be told, newest status only. */
+  private presenceOwed = new Map<Address, PresenceStatus>();
+  private mustAskAgain = false;
   /** Frames that came while signing in; they are handled in order afterwards. */
   private inbox: string[] = [];
   private sendsInFlight = 0;
@@ -88,10 +93,6 @@ export class Connection implements PresenceWatcher, ReaderEvents {
     return this.reader?.sentId ?? null;
   }
 
-  get address(): Address | null {
-    return this.room?.address ?? null;
-  }
-
   receive(data: Buffer, isBinary: boolean): void {
     this.liveness.heard(this.host.now());
     if (this.state === 'closed' || !this.link.isOpen) return;
@@ -119,6 +120,9 @@ export class Connection implements PresenceWatcher, ReaderEvents {
 
   drained(): void {
     this.reader?.readOn();
+    const owed = this.presenceOwed;
+    this.presenceOwed = new Map();
+    for (const [address, status] of owed) this.presenceChanged(address, status);
     this.resumeWhenPossible();
   }
 
@@ -128,13 +132,13 @@ export class Connection implements PresenceWatcher, ReaderEvents {
     this.state = 'closed';
     this.reader?.stop();
     this.inbox = [];
-    if (state === 'open') this.host.leave(this);
+    if (state === 'open' && this.room !== null) this.host.leave(this, this.room);
   }
 
   offer(entry: Entry, frame: string): void {
     const { reader } = this;
-    if (reader === null) return;
-    if (reader.canTake(entry)) reader.take(entry, frame);
+    if (reader === null) this.offered = entry.sequence;
+    else if (reader.canTake(entry)) reader.take(entry, frame);
     else reader.expect(entry);
   }
 
@@ -151,7 +155,11 @@ export class Connection implements PresenceWatcher, ReaderEvents {
   }
 
   presenceChanged(address: Address, { online, lastSeen }: PresenceStatus): void {
-    if (!this.isOpen || this.link.isCongested) return;
+    if (!this.isOpen) return;
+    if (this.link.isCongested) {
+      this.presenceOwed.set(address, { online, lastSeen });
+      return;
+    }
     const status = online ? 'online' : 'offline';
     const frame = { type: 'presence', address, status } as const;
     this.link.send(encodeFrame(lastSeen === null ? frame : { ...frame, lastSeen }));
@@ -182,6 +190,11 @@ export class Connection implements PresenceWatcher, ReaderEvents {
     this.close(1012);
   }
 
+  /** An acknowledgement was not stored: the next tick asks for it anew. */
+  askAgain(): void {
+    this.mustAskAgain = true;
+  }
+
   /** Silence up to now was not the client's fault. */
   forgive(now: number): void {
     this.liveness.heard(now);
@@ -196,6 +209,10 @@ export class Connection implements PresenceWatcher, ReaderEvents {
       return;
     }
     if (this.isPaused && !this.link.isCongested) this.liveness.heard(now);
+    if (this.mustAskAgain) {
+      this.mustAskAgain = false;
+      this.markFlush();
+    }
     switch (this.liveness.check(now, this.reader?.isWaitingForAck === true)) {
       case 'ping':
         this.link.ping();
@@ -238,14 +255,14 @@ export class Connection implements PresenceWatcher, ReaderEvents {
     this.reader = joined.reader;
     // It may have gone meanwhile.
     if (this.state !== 'signing-in') {
-      this.host.leave(this);
+      this.host.leave(this, joined.room);
       return;
     }
     this.state = 'open';
     this.liveness.progressed(this.host.now());
     this.link.allowFrames(joined.maxFrameBytes);
     this.link.send(joined.welcome);
-    joined.reader.start(joined.cursor);
+    joined.reader.start(joined.cursor, this.offered);
     const { inbox } = this;
     this.inbox = [];
     for (const text of inbox) {

@@ -46,10 +46,14 @@ export class Delivery {
 
   /** A connection's client has everything up to `upTo`. */
   acknowledge(connection: Connection, room: Room, upTo: EntryId): void {
-    this.queue.acknowledge(room.address, CLASSIC_DEVICE, upTo, this.keepAfter(room)).then(
+    const keepAfter = room.connections.length < 2 ? undefined : this.slowestPosition(room.address);
+    this.queue.acknowledge(room.address, CLASSIC_DEVICE, upTo, keepAfter).then(
       (result) => this.acknowledged(connection, room, upTo, result),
-      // The window stays as it was: a later acknowledgement covers this one.
-      (error: unknown) => this.logger.warn('acknowledgement not stored', { reason: reasonOf(error) }),
+      (error: unknown) => {
+        // The window stays as it was, and the client is asked again.
+        this.logger.warn('acknowledgement not stored', { connection: connection.id, reason: reasonOf(error) });
+        connection.askAgain();
+      },
     );
   }
 
@@ -100,6 +104,15 @@ export class Delivery {
     this.waitingRooms.delete(room);
   }
 
+  /** How far the slowest connection of an address has been sent its mailbox; `undefined` where none is connected. */
+  slowestPosition(mailbox: Address): EntryId | null | undefined {
+    let slowest: Connection | undefined;
+    for (const connection of this.rooms.get(mailbox)?.connections ?? []) {
+      if (slowest === undefined || connection.sentUpTo < slowest.sentUpTo) slowest = connection;
+    }
+    return slowest?.sentId;
+  }
+
   private acknowledged(connection: Connection, room: Room, upTo: EntryId, result: Acknowledged): void {
     const settled = connection.settle(upTo);
     if (result.kind === 'ahead') {
@@ -112,16 +125,6 @@ export class Delivery {
         entry.kind === 'message' && entry.sequence > before && !silent.includes(entry.sequence),
     );
     if (first.length > 0) this.delivered(room.address, first);
-  }
-
-  /** What a slower connection of the same address has not been sent yet must stay in the log. */
-  private keepAfter(room: Room): EntryId | null | undefined {
-    if (room.connections.length < 2) return undefined;
-    let slowest: Connection | undefined;
-    for (const connection of room.connections) {
-      if (slowest === undefined || connection.sentUpTo < slowest.sentUpTo) slowest = connection;
-    }
-    return slowest?.sentId;
   }
 
   private takeWaiting(room: Room | undefined, sequence: number): Connection | null {

@@ -48,11 +48,7 @@ export class Link implements Flushable {
     return this.webSocket.readyState === this.webSocket.OPEN;
   }
 
-  /** Bytes that the peer has not taken from us yet. */
-  get bufferedBytes(): number {
-    return this.socket.writableLength;
-  }
-
+  /** Whether more waits for the peer than we keep for it. */
   get isCongested(): boolean {
     return this.socket.writableLength > LIMITS.socketBufferBytes;
   }

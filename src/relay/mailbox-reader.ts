@@ -57,11 +57,12 @@ export class MailboxReader {
     return this.inFlight.length > 0;
   }
 
-  start({ after, head }: Cursor): void {
+  /** `offered`: the newest entry that came since the mailbox was opened. */
+  start({ after, head }: Cursor, offered = 0): void {
     this.after = after;
     this.position = sequenceOf(after);
     this.waitedUpTo = sequenceOf(head);
-    this.latest = Math.max(this.latest, this.waitedUpTo);
+    this.latest = Math.max(offered, this.waitedUpTo);
     this.state = 'idle';
     this.readOn();
   }

@@ -100,6 +100,7 @@ export class RelayModule implements BeforeApplicationShutdown {
   ) {
     queue.observe({
       acknowledged: (mailbox, messages) => delivery.delivered(mailbox, messages),
+      keepAfter: (mailbox) => delivery.slowestPosition(mailbox),
       expired: (messages) => {
         const timestamp = this.clock.now();
         for (const { mailbox, from, messageId } of messages) {

@@ -67,15 +67,12 @@ export class Relay implements ConnectionHost {
     }
   }
 
-  leave(connection: Connection): void {
-    const { rooms, presence } = this.parts;
-    const { address } = connection;
-    const room = address === null ? undefined : rooms.get(address);
-    if (address === null || room === undefined) return;
+  leave(connection: Connection, room: Room): void {
+    const { presence } = this.parts;
     this.leaveRoom(room, connection);
     presence.unwatchAll(connection);
     presence
-      .disconnected(address, connection.id)
+      .disconnected(room.address, connection.id)
       .catch((error: unknown) => this.failed(connection, 'presence not updated', error));
   }
 

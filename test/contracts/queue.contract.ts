@@ -409,7 +409,7 @@ export function queueContract(name: string, open: () => Promise<QueueUnderTest>)
       it('after the expiry comes too late: the message expired, and is owed no receipt', async () => {
         const { id } = await store('one', { ttlMs: 10 });
         clock.advance(10);
-        await acknowledge('phone', id);
+        expect(await acknowledge('phone', id)).toEqual({ kind: 'acknowledged', before: 0, silent: [1] });
         expect(await purge()).toEqual([{ mailbox: BOX, from: ALICE, messageId: 'one' }]);
         await expectBalance({ accepted: 1, acknowledged: 0, expired: 1 });
       });
@@ -574,6 +574,12 @@ export function queueContract(name: string, open: () => Promise<QueueUnderTest>)
         expect(await readIds()).toEqual([]);
         expect(await queue.read(BOX, null, 10, Infinity)).toMatchObject({ droppedUpTo: 3 });
         await expectBalance({ accepted: 3, dropped: 3, pending: 0, mailboxes: 0 });
+      });
+
+      it('clears what is on its way too: its acknowledgement is owed no receipt', async () => {
+        const { id, sequence } = await store('one');
+        await queue.clear(BOX);
+        expect(await acknowledge('phone', id)).toMatchObject({ silent: [sequence] });
       });
 
       it('may be sent the same again after clearing: it is a repeat, and not delivered', async () => {

@@ -229,10 +229,31 @@ describe('the promises', () => {
       await bob.waitForCount('message', 64);
       await bob.settled();
       expect(bob.messageIds).toEqual(range(64));
-      bob.socket.pong(bob.ofType('message')[31]!.id);
-      await bob.waitForCount('message', 96);
+      // The payload of the ping that came after it.
+      bob.socket.pong(bob.ofType('message').at(-1)!.id);
+      await bob.waitForCount('message', 128);
       await bob.settled();
-      expect(bob.messageIds).toEqual(range(96));
+      expect(bob.messageIds).toEqual(range(128));
+    });
+
+    it('bounds the pings on their way too, and a pong for a later one covers the earlier', async () => {
+      const [alice, bob] = [
+        await relay.signIn(ALICE),
+        await ClassicClient.signIn(relay.wsUrl, BOB, { autoPong: false }),
+      ];
+      const pings: Buffer[] = [];
+      bob.socket.on('ping', (payload) => pings.push(payload));
+      for (const id of range(30)) {
+        alice.message(BOB, id);
+        await bob.waitFor('message', { messageId: id });
+      }
+      await bob.settled();
+      expect(pings).toHaveLength(8);
+      bob.socket.pong(pings[6]);
+      await alice.waitForCount('delivered', 7);
+      await bob.settled();
+      bob.socket.pong(pings[8]);
+      await alice.waitForCount('delivered', 30);
     });
 
     it('ends a connection that acknowledges nothing for 60 s, and its mail stays', async () => {
@@ -269,6 +290,21 @@ describe('the promises', () => {
         { type: 'gap', reason: 'expired', count: 2 },
         expect.objectContaining({ messageId: 'long' }) as unknown,
       ]);
+    });
+
+    it('a message that expires on its way is expired and not delivered, though its recipient answers later', async () => {
+      await start();
+      const alice = await relay.signIn(ALICE);
+      const bob = await ClassicClient.signIn(relay.wsUrl, BOB, { autoPong: false });
+      alice.message(BOB, 'm1', { ttlSeconds: 5 });
+      const { id } = await bob.waitFor('message');
+      clock.advance(5_000);
+      await relay.run('purge mailboxes');
+      await alice.waitFor('expired');
+      bob.socket.pong(id);
+      await bob.settled();
+      await alice.settled();
+      expect(alice.ofType('delivered')).toEqual([]);
     });
 
     it('waits for a sender who is offline, and comes once', async () => {
