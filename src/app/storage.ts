@@ -1,5 +1,6 @@
 import { type DynamicModule, Global, Module, type Provider } from '@nestjs/common';
 import { Clock } from '../common/clock.js';
+import { heapShare } from '../common/heap-share.js';
 import { Settings } from '../common/settings.js';
 import { KeyRepository } from '../keys/key.repository.js';
 import { MemoryKeyRepository } from '../keys/key.repository.memory.js';
@@ -20,8 +21,8 @@ export function openStorage(settings: Settings, clock: Clock): Storage {
     case 'memory': {
       const { retentionMs, maxOfflineMessages: maxReceipts } = settings;
       return {
-        queue: new MemoryQueueRepository({ clock, retentionMs, maxReceipts }),
-        keys: new MemoryKeyRepository(clock),
+        queue: new MemoryQueueRepository({ clock, retentionMs, maxReceipts, maxTotalBytes: heapShare(1 / 3) }),
+        keys: new MemoryKeyRepository(clock, heapShare(1 / 20)),
         presence: new MemoryPresenceRepository(clock),
       };
     }

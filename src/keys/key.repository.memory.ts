@@ -1,17 +1,29 @@
-import type { Address } from '@relay/protocol';
+import { type Address, RelayError } from '@relay/protocol';
 import type { Clock } from '../common/clock.js';
 import { KeyRepository, type PublicKey } from './key.repository.js';
 
+/** Of an entry beside the key itself. */
+const KEY_COST_BYTES = 300;
+
 export class MemoryKeyRepository extends KeyRepository {
+  private bytes = 0;
   private readonly keys = new Map<Address, PublicKey>();
 
-  constructor(private readonly clock: Clock) {
+  constructor(
+    private readonly clock: Clock,
+    /** What all keys together may cost, in bytes of memory, about. */
+    private readonly maxTotalBytes = Infinity,
+  ) {
     super();
   }
 
   override put(address: Address, publicKey: string): Promise<PublicKey> {
     const now = this.clock.now();
-    const createdAt = this.keys.get(address)?.createdAt ?? now;
+    const old = this.keys.get(address);
+    const bytes = this.bytes + costOf(publicKey) - (old === undefined ? 0 : costOf(old.publicKey));
+    if (bytes > this.maxTotalBytes) return Promise.reject(new RelayError('store_unavailable', 'No room for more keys'));
+    this.bytes = bytes;
+    const createdAt = old?.createdAt ?? now;
     const key: PublicKey = { address, publicKey, createdAt, updatedAt: now };
     this.keys.set(address, key);
     return Promise.resolve(key);
@@ -27,10 +39,17 @@ export class MemoryKeyRepository extends KeyRepository {
   }
 
   override delete(address: Address): Promise<boolean> {
+    const old = this.keys.get(address);
+    if (old === undefined) return Promise.resolve(false);
+    this.bytes -= costOf(old.publicKey);
     return Promise.resolve(this.keys.delete(address));
   }
 
   override count(): Promise<number> {
     return Promise.resolve(this.keys.size);
   }
+}
+
+function costOf(publicKey: string): number {
+  return publicKey.length * 2 + KEY_COST_BYTES;
 }

@@ -11,7 +11,7 @@ export interface PublicKey {
 
 /** The encryption key that each address publishes. */
 export abstract class KeyRepository {
-  /** Creates or replaces; `createdAt` stays as it was. */
+  /** Creates or replaces; `createdAt` stays as it was. Rejects with `RelayError('store_unavailable')` where there is no room. */
   abstract put(address: Address, publicKey: string): Promise<PublicKey>;
 
   abstract get(address: Address): Promise<PublicKey | null>;

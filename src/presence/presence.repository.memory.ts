@@ -2,6 +2,9 @@ import type { Address } from '@relay/protocol';
 import type { Clock } from '../common/clock.js';
 import { type OnlinePage, PresenceRepository, type PresenceStatus } from './presence.repository.js';
 
+/** Whoever claims addresses one after the other leaves a trace of each; the oldest give way. */
+const MAX_LAST_SEEN = 100_000;
+
 const NEVER_SEEN: PresenceStatus = { online: false, lastSeen: null };
 
 export class MemoryPresenceRepository extends PresenceRepository {
@@ -32,6 +35,7 @@ export class MemoryPresenceRepository extends PresenceRepository {
     const before = this.looksOnline(address);
     this.connections.delete(address);
     this.lastSeen.set(address, this.clock.now());
+    if (this.lastSeen.size > MAX_LAST_SEEN) this.forgetLongestGone();
     return Promise.resolve(before);
   }
 
@@ -62,6 +66,14 @@ export class MemoryPresenceRepository extends PresenceRepository {
       forgotten++;
     }
     return Promise.resolve(forgotten);
+  }
+
+  private forgetLongestGone(): void {
+    // Insertion order: `connected` takes an address out, so the first went first.
+    for (const address of this.lastSeen.keys()) {
+      this.lastSeen.delete(address);
+      return;
+    }
   }
 
   private status(address: Address): PresenceStatus {

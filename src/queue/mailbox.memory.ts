@@ -37,6 +37,9 @@ interface Device {
   seenAt: number;
 }
 
+/** Of an entry, its record and its places in the maps. */
+const ENTRY_COST_BYTES = 500;
+
 const NOTHING: readonly number[] = [];
 /** More than can be on its way to the clients of one address; a mailbox that nobody opens must not grow. */
 const MAX_SILENCED = 4096;
@@ -199,7 +202,10 @@ export class Mailbox {
     }
     // Only then: what a slow connection still reads is kept beyond its device's cursor.
     if (this.devices.length < known) this.trim(Infinity);
-    return this.log.length === 0 && this.devices.length === 0 && this.touchedAt < seenSince;
+    if (this.log.length > 0) return false;
+    // One device and never an entry: it would be made again just the same. Strangers leave many of these.
+    if (this.head === null && this.devices.length <= 1) return true;
+    return this.devices.length === 0 && this.touchedAt < seenSince;
   }
 
   /** Removes what has expired, from its instant on: whoever looks at the log calls this first. */
@@ -275,6 +281,7 @@ export class Mailbox {
 
   private push(stored: Stored): void {
     this.log.push(stored);
+    this.tally.bytes += costOf(stored);
     if (stored.expiresAt < this.nextExpiry) this.nextExpiry = stored.expiresAt;
   }
 
@@ -342,9 +349,10 @@ export class Mailbox {
   /** Takes settled entries off the front. */
   private shift(count: number): void {
     for (let i = 0; i < count; i++) {
-      const { entry, bytes } = this.log[i]!;
-      if (entry.kind === 'message') this.messagesInLog--;
-      this.bytesInLog -= bytes;
+      const stored = this.log[i]!;
+      if (stored.entry.kind === 'message') this.messagesInLog--;
+      this.bytesInLog -= stored.bytes;
+      this.tally.bytes -= costOf(stored);
     }
     if (count === this.log.length) this.log = [];
     else this.log.splice(0, count);
@@ -359,6 +367,7 @@ export class Mailbox {
         this.nextExpiry = Math.min(this.nextExpiry, stored.expiresAt);
         return true;
       }
+      this.tally.bytes -= costOf(stored);
       const { entry, bytes } = stored;
       if (entry.kind !== 'message') return false;
       this.messagesInLog--;
@@ -384,4 +393,9 @@ export class Mailbox {
     }
     return low;
   }
+}
+
+/** A string may take two bytes a character where it holds a single one beyond Latin-1; the limit leaves room for that. */
+function costOf({ bytes }: Stored): number {
+  return bytes + ENTRY_COST_BYTES;
 }

@@ -10,6 +10,8 @@ export interface Tally {
   pending: number;
   /** Mailboxes with a pending message. */
   mailboxes: number;
+  /** What all logs cost in memory, about. */
+  bytes: number;
   /** Expired before anybody acknowledged them, and not yet reported. */
   unreported: ExpiredMessage[];
 }

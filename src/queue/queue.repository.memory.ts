@@ -25,11 +25,14 @@ export interface MemoryQueueOptions {
   /** How long receipts are kept, and devices and empty mailboxes after they were last used. */
   readonly retentionMs: number;
   readonly maxReceipts: number;
+  /** What all mailboxes together may cost, in bytes of memory, about. */
+  readonly maxTotalBytes: number;
 }
 
 const EMPTY_PAGE: Page = { entries: [], upTo: null, droppedUpTo: 0 };
 /** A mailbox is remembered this much longer than its mail, so that a device that comes back late learns what it missed. */
 const STATE_GRACE_MS = 2 * 60 * 60 * 1000;
+const MAILBOX_COST_BYTES = 1_000;
 const MAILBOXES_PER_PURGE = 2_000;
 
 /** Mailboxes of this process, lost with it. Every method runs to its end at once, so calls never interleave. */
@@ -42,6 +45,7 @@ export class MemoryQueueRepository extends QueueRepository {
     dropped: 0,
     pending: 0,
     mailboxes: 0,
+    bytes: 0,
     unreported: [],
   };
   private round: Iterator<[Address, Mailbox]> | null = null;
@@ -52,6 +56,7 @@ export class MemoryQueueRepository extends QueueRepository {
 
   override append(address: Address, message: NewMessage, limits: MailboxLimits): Promise<Appended> {
     const now = this.instant();
+    if (this.isFull()) return Promise.resolve({ kind: 'refused', code: 'store_unavailable' });
     return Promise.resolve(this.obtain(address, now).append(message, limits, now));
   }
 
@@ -122,6 +127,10 @@ export class MemoryQueueRepository extends QueueRepository {
   override ledger(): Promise<Ledger> {
     const { accepted, acknowledged, expired, dropped, pending, mailboxes } = this.tally;
     return Promise.resolve({ accepted, acknowledged, expired, dropped, pending, mailboxes });
+  }
+
+  private isFull(): boolean {
+    return this.tally.bytes + this.mailboxes.size * MAILBOX_COST_BYTES >= this.options.maxTotalBytes;
   }
 
   private obtain(address: Address, now: Instant): Mailbox {

@@ -59,7 +59,10 @@ export type Appended =
   | { readonly kind: 'stored'; readonly entry: MessageEntry }
   /** Stored before, whatever became of it since: `acknowledged` tells whether a device has it. */
   | { readonly kind: 'repeat'; readonly id: EntryId; readonly acknowledged: boolean }
-  | { readonly kind: 'refused'; readonly code: 'mailbox_full' | 'sender_share_full' | 'id_conflict' };
+  | {
+      readonly kind: 'refused';
+      readonly code: 'mailbox_full' | 'sender_share_full' | 'id_conflict' | 'store_unavailable';
+    };
 
 /** A device's place in the log. */
 export interface Cursor {
@@ -127,7 +130,8 @@ export interface Ledger {
 export abstract class QueueRepository {
   /**
    * Idempotent per (sender, messageId) while the message waits and until 512 later messages came: a repeat changes
-   * nothing and says so; the same id with other content is refused. A refusal stores nothing and drops nothing.
+   * nothing and says so; the same id with other content is refused. A refusal stores nothing and drops nothing;
+   * `store_unavailable` is one: all mailboxes together have reached what the store can hold.
    */
   abstract append(mailbox: Address, message: NewMessage, limits: MailboxLimits): Promise<Appended>;
 

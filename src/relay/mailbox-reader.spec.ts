@@ -40,7 +40,12 @@ describe('MailboxReader', () => {
   let count = 0;
 
   beforeEach(() => {
-    queue = new SlowRepository({ clock: new ManualClock(), retentionMs: 1e6, maxReceipts: 10 });
+    queue = new SlowRepository({
+      clock: new ManualClock(),
+      retentionMs: 1e6,
+      maxReceipts: 10,
+      maxTotalBytes: Infinity,
+    });
     sent = [];
     failures = [];
     count = 0;

@@ -5,7 +5,7 @@ import { CONTRACT, queueContract } from './queue.contract.js';
 queueContract('memory', () => {
   const clock = new ManualClock();
   return Promise.resolve({
-    queue: new MemoryQueueRepository({ clock, ...CONTRACT }),
+    queue: new MemoryQueueRepository({ clock, ...CONTRACT, maxTotalBytes: Infinity }),
     clock,
     close: () => Promise.resolve(),
   });

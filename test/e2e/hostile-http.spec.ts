@@ -367,6 +367,12 @@ describe('the server', () => {
     expect(keepAliveTimeout).toBeLessThanOrEqual(120_000);
   });
 
+  it('keeps no answer for ever for somebody who does not read it', () => {
+    // Without, whoever asks and does not read makes the relay keep a page of a mailbox for each connection.
+    expect(server().timeout).toBeGreaterThan(0);
+    expect(server().timeout).toBeLessThanOrEqual(120_000);
+  });
+
   it.each([
     ['nonsense', 'NONSENSE\r\n\r\n'],
     ['binary', Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00])],
@@ -889,6 +895,27 @@ describe('a path', () => {
 });
 
 describe('GET and HEAD', () => {
+  it('answer with no more than a few messages of the largest size at once, and the next page goes on', async () => {
+    const roomy = await startOther({});
+    const [sender, recipient] = [await roomy.signIn(addressOf(83)), addressOf(84)];
+    const ids = Array.from({ length: 30 }, (_, i) => `m-${i}`);
+    for (const id of ids) sender.message(recipient, id, { content: 'x'.repeat(120_000) });
+    await sender.waitForCount('queued', ids.length);
+    sender.kill();
+
+    const seen: string[] = [];
+    const pageAfter = async (query: string): Promise<{ messages: { messageId: string }[]; next: string | null }> => {
+      const { text } = await call(roomy.port, { path: `/api/messages/${recipient}${query}` });
+      expect(text.length).toBeLessThan(2 * 1024 * 1024);
+      return JSON.parse(text) as Awaited<ReturnType<typeof pageAfter>>;
+    };
+    for (let page = await pageAfter(''); ; page = await pageAfter(`?after=${page.next}`)) {
+      seen.push(...page.messages.map(({ messageId }) => messageId));
+      if (page.next === null) break;
+    }
+    expect(seen).toEqual(ids);
+  });
+
   it('change nothing, whatever they carry', async () => {
     const [sender, recipient] = [addressOf(81), addressOf(82)];
     const client = await relay.signIn(sender);

@@ -1,0 +1,49 @@
+import type { Address } from '@relay/protocol';
+import { ManualClock } from '../../test/support/manual-clock.js';
+import { MemoryQueueRepository } from './queue.repository.memory.js';
+import type { MailboxLimits } from './queue.repository.js';
+
+const LIMITS: MailboxLimits = { maxMessages: 1000, maxBytes: 1e9, senderShare: 1, overflow: 'reject' };
+const ALICE = `0x${'a'.repeat(40)}` as Address;
+const mailbox = (n: number): Address => `0x${n.toString(16).padStart(40, '0')}` as Address;
+
+/** What only the memory of one process can run out of. */
+describe('MemoryQueueRepository', () => {
+  const open = (maxTotalBytes: number): MemoryQueueRepository =>
+    new MemoryQueueRepository({ clock: new ManualClock(), retentionMs: 1e6, maxReceipts: 10, maxTotalBytes });
+
+  const message = (messageId: string) => ({
+    from: ALICE,
+    messageId,
+    content: 'x'.repeat(1000),
+    timestamp: 1,
+    ttlMs: 1e6,
+  });
+
+  it('refuses beyond what all mailboxes together may cost, and takes mail again once some was acknowledged', async () => {
+    const queue = open(50_000);
+    let stored = 0;
+    for (let n = 1; n <= 100; n++) {
+      const { kind } = await queue.append(mailbox(n), message('m'), LIMITS);
+      if (kind === 'stored') stored++;
+    }
+    expect(stored).toBeGreaterThan(10);
+    expect(stored).toBeLessThan(30);
+    expect(await queue.append(mailbox(1), message('n'), LIMITS)).toEqual({
+      kind: 'refused',
+      code: 'store_unavailable',
+    });
+    const [entry] = await queue.pending(mailbox(1), null, 1);
+    await queue.acknowledge(mailbox(1), 'phone', entry!.id);
+    expect(await queue.append(mailbox(1), message('n'), LIMITS)).toMatchObject({ kind: 'stored' });
+  });
+
+  it('does not keep what strangers leave behind who sign in and never get mail', async () => {
+    const queue = open(1_000_000);
+    for (let n = 1; n <= 990; n++) await queue.open(mailbox(n), 'classic');
+    await queue.purge();
+    for (let n = 1; n <= 300; n++) {
+      expect(await queue.append(mailbox(2000 + n), message('m'), LIMITS)).toMatchObject({ kind: 'stored' });
+    }
+  });
+});
