@@ -1,5 +1,7 @@
 import { type ErrorCode } from '@relay/protocol';
+import { once } from 'node:events';
 import { type OutgoingHttpHeader, type OutgoingHttpHeaders, type Server } from 'node:http';
+import { connect } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { deflateSync, gzipSync } from 'node:zlib';
 import { addressOf, ClassicClient } from '../support/classic-client.js';
@@ -234,21 +236,44 @@ describe('an upgrade', () => {
     });
   });
 
-  it('offer that is not for WebSocket does not stand in the way of a REST call', async () => {
-    // HTTP/2 over cleartext, as Java's own client offers it with its first request (RFC 9110 §7.8: a server may ignore it).
-    const headers = { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAEAAEAAAAIAAAAB' };
-    expect((await send({ path: `/api/status/${ALICE}`, headers })).status).toBe(200);
+  describe('that is not for WebSocket, as Java’s own client offers HTTP/2 with its first request', () => {
+    // RFC 9110 §7.8: a server may ignore it.
+    const offer = { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAEAAEAAAAIAAAAB' };
+
+    it('does not stand in the way of a REST call', async () => {
+      expect((await send({ path: `/api/status/${ALICE}`, headers: offer })).status).toBe(200);
+    });
+
+    it('does not cost a REST call its body', async () => {
+      const body = JSON.stringify({ addresses: [ALICE] });
+      const headers = { ...offer, ...JSON_TYPE, 'content-length': body.length };
+      const { status, text } = await send({ method: 'POST', path: '/api/status/batch', headers, body });
+      expect([status, JSON.parse(text)]).toMatchObject([200, { statuses: { [ALICE]: false } }]);
+    });
+
+    it('does not make a connection that the relay has no more hold of: it can be stopped', async () => {
+      const other = await startRelay();
+      const socket = connect({ port: other.port, host: '127.0.0.1', allowHalfOpen: true });
+      try {
+        const lines = Object.entries(offer).map(([name, value]) => `${name}: ${value}\r\n`);
+        socket.write(`GET /health HTTP/1.1\r\nhost: x\r\n${lines.join('')}\r\n`);
+        await once(socket, 'data');
+        await other.stop();
+      } finally {
+        socket.destroy();
+      }
+    });
   });
 });
 
 describe('too many connections', () => {
-  const connect = (port: number, headers: Record<string, string> = {}): Promise<ClassicClient> =>
+  const open = (port: number, headers: Record<string, string> = {}): Promise<ClassicClient> =>
     ClassicClient.connect(`ws://127.0.0.1:${port}`, { headers });
 
   it('in all are refused with 503, and there is room again when one has gone', async () => {
     const small = await startOther({ MAX_CONNECTIONS: '2' });
-    const first = await connect(small.port);
-    const second = await connect(small.port);
+    const first = await open(small.port);
+    const second = await open(small.port);
     const answer = await upgrade({}, '/', small.port);
     expectProblem(answer, 503, 'unavailable');
     expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
@@ -261,8 +286,8 @@ describe('too many connections', () => {
 
   it('of one IP address are refused with 429, and there is room again when one has gone', async () => {
     const small = await perIp();
-    const first = await connect(small.port);
-    const second = await connect(small.port);
+    const first = await open(small.port);
+    const second = await open(small.port);
     const answer = await upgrade({}, '/', small.port);
     expectProblem(answer, 429, 'rate_limited');
     expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
@@ -282,7 +307,7 @@ describe('too many connections', () => {
   ])('are not hidden by a %s that anybody can write', async (name) => {
     const small = await perIp();
     const headers = (n: number) => ({ [name]: name === 'forwarded' ? `for=10.0.0.${n}` : `10.0.0.${n}` });
-    const clients = [await connect(small.port, headers(1)), await connect(small.port, headers(2))];
+    const clients = [await open(small.port, headers(1)), await open(small.port, headers(2))];
     expectProblem(await upgrade(headers(3), '/', small.port), 429, 'rate_limited');
     for (const client of clients) client.kill();
   });
@@ -290,8 +315,8 @@ describe('too many connections', () => {
   it('are not blamed on an address that somebody else forged', async () => {
     const small = await perIp({ TRUST_PROXY: '127.0.0.1' });
     const clients = [
-      await connect(small.port, { 'x-forwarded-for': '10.9.9.9, 10.0.0.1' }),
-      await connect(small.port, { 'x-forwarded-for': '10.9.9.9, 10.0.0.1' }),
+      await open(small.port, { 'x-forwarded-for': '10.9.9.9, 10.0.0.1' }),
+      await open(small.port, { 'x-forwarded-for': '10.9.9.9, 10.0.0.1' }),
     ];
     expect((await upgrade({ 'x-forwarded-for': '10.9.9.9' }, '/', small.port)).status).toBe(101);
     expectProblem(await upgrade({ 'x-forwarded-for': '10.0.0.1' }, '/', small.port), 429, 'rate_limited');
@@ -306,7 +331,7 @@ describe('too many connections', () => {
   ])('are counted by client behind TRUST_PROXY=%s', async (trusted, full, free) => {
     const small = await perIp({ TRUST_PROXY: trusted });
     const from = (ip: string) => ({ 'x-forwarded-for': ip });
-    const clients = [await connect(small.port, from(full)), await connect(small.port, from(full))];
+    const clients = [await open(small.port, from(full)), await open(small.port, from(full))];
     expectProblem(await upgrade(from(full), '/', small.port), 429, 'rate_limited');
     expectProblem(await upgrade(from(`1.2.3.4, ${full}`), '/', small.port), 429, 'rate_limited');
     expect((await upgrade(from(free), '/', small.port)).status).toBe(101);
@@ -320,8 +345,8 @@ describe('too many connections', () => {
   ])('of %s are those of %s', async (one, same) => {
     const small = await perIp({ TRUST_PROXY: '1' });
     const clients = [
-      await connect(small.port, { 'x-forwarded-for': one }),
-      await connect(small.port, { 'x-forwarded-for': one }),
+      await open(small.port, { 'x-forwarded-for': one }),
+      await open(small.port, { 'x-forwarded-for': one }),
     ];
     expectProblem(await upgrade({ 'x-forwarded-for': same }, '/', small.port), 429, 'rate_limited');
     for (const client of clients) client.kill();
