@@ -8,6 +8,8 @@ export const LIMITS = {
   publicKeyLength: 4096,
   presenceSubscriptions: 500,
   pageSize: 100,
+  /** Of contents; a page always has one entry. */
+  pageBytes: 1024 * 1024,
 
   /** What may be sent on one connection and not yet acknowledged. */
   windowEntries: 64,

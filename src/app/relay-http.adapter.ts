@@ -9,6 +9,8 @@ const CHECK_EVERY_MS = 1_000;
 /** Longer than the idle timeout of common proxies (60 s), which otherwise send into a socket that we just closed. */
 const KEEP_ALIVE_MS = 65_000;
 const MAX_HEADER_BYTES = 16 * 1024;
+/** Whoever does not read an answer for this long is cut; the relay would keep it for them. Not for WebSockets. */
+const IDLE_TIMEOUT_MS = 60_000;
 /** What a request that has begun is given when the server stops. */
 const LAST_REQUEST_MS = 3_000;
 
@@ -27,6 +29,7 @@ export class RelayHttpAdapter extends ExpressAdapter {
         else refuseTarget(response);
       },
     );
+    server.timeout = IDLE_TIMEOUT_MS;
     this.setHttpServer(server);
   }
 

@@ -11,6 +11,7 @@ import type {
   MessageEntry,
   NewMessage,
   Page,
+  PendingPage,
   ReadMark,
   Receipt,
   ReceiptEntry,
@@ -173,15 +174,19 @@ export class Mailbox {
     return { kind: 'marked', sequence: known.sequence, wasAcknowledged };
   }
 
-  pending(after: EntryId | null, maxEntries: number, now: Instant): MessageEntry[] {
+  pending(after: EntryId | null, maxEntries: number, maxBytes: number, now: Instant): PendingPage {
     this.expireDue(now);
     const messages: MessageEntry[] = [];
+    let pageBytes = 0;
     for (let i = this.indexAfter(Math.max(sequenceOf(after), this.furthest)); i < this.log.length; i++) {
-      const { entry } = this.log[i]!;
-      if (messages.length === maxEntries) break;
-      if (entry.kind === 'message') messages.push(entry);
+      const { entry, bytes } = this.log[i]!;
+      if (entry.kind !== 'message') continue;
+      pageBytes += bytes;
+      const isFull = messages.length === maxEntries || (pageBytes > maxBytes && messages.length > 0);
+      if (isFull) return { messages, more: true };
+      messages.push(entry);
     }
-    return messages;
+    return { messages, more: false };
   }
 
   clear(now: Instant): number {

@@ -1,6 +1,6 @@
 import { Controller, createParamDecorator, Delete, type ExecutionContext, Get, Param, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiParam, ApiQuery, ApiTags } from '@nestjs/swagger';
-import type { Address } from '@relay/protocol';
+import { type Address, LIMITS } from '@relay/protocol';
 import { AddressPipe } from '../common/address.pipe.js';
 import { ADDRESS_SCHEMA } from '../common/dto.js';
 import { ApiProblems } from '../common/problem.dto.js';
@@ -65,9 +65,9 @@ export class QueueController {
     @Param('address', AddressPipe) address: Address,
     @Query() { limit, after }: MessagesQueryDto,
   ): Promise<MessagesDto> {
-    const found = await this.queue.pending(address, after ?? null, limit + 1);
-    const messages = found.slice(0, limit).map(toDto);
-    return { address, count: messages.length, messages, next: found.length > limit ? messages.at(-1)!.id : null };
+    const page = await this.queue.pending(address, after ?? null, limit, LIMITS.pageBytes);
+    const messages = page.messages.map(toDto);
+    return { address, count: messages.length, messages, next: page.more ? (messages.at(-1)?.id ?? null) : null };
   }
 
   @Delete(':address')

@@ -33,7 +33,7 @@ describe('MemoryQueueRepository', () => {
       kind: 'refused',
       code: 'store_unavailable',
     });
-    const [entry] = await queue.pending(mailbox(1), null, 1);
+    const [entry] = (await queue.pending(mailbox(1), null, 1, Infinity)).messages;
     await queue.acknowledge(mailbox(1), 'phone', entry!.id);
     expect(await queue.append(mailbox(1), message('n'), LIMITS)).toMatchObject({ kind: 'stored' });
   });

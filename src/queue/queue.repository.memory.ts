@@ -10,9 +10,9 @@ import {
   type DeviceId,
   type Ledger,
   type MailboxLimits,
-  type MessageEntry,
   type NewMessage,
   type Page,
+  type PendingPage,
   type Purged,
   QueueRepository,
   type ReadMark,
@@ -90,8 +90,14 @@ export class MemoryQueueRepository extends QueueRepository {
     return Promise.resolve(this.mailboxes.get(address)?.markRead(from, messageId) ?? { kind: 'unknown' });
   }
 
-  override pending(address: Address, after: EntryId | null, maxEntries: number): Promise<readonly MessageEntry[]> {
-    return Promise.resolve(this.mailboxes.get(address)?.pending(after, maxEntries, this.instant()) ?? []);
+  override pending(
+    address: Address,
+    after: EntryId | null,
+    maxEntries: number,
+    maxBytes: number,
+  ): Promise<PendingPage> {
+    const page = this.mailboxes.get(address)?.pending(after, maxEntries, maxBytes, this.instant());
+    return Promise.resolve(page ?? { messages: [], more: false });
   }
 
   override size(address: Address): Promise<number> {

@@ -81,6 +81,12 @@ export interface Page {
   readonly droppedUpTo: number;
 }
 
+export interface PendingPage {
+  readonly messages: readonly MessageEntry[];
+  /** Whether there are more after these. */
+  readonly more: boolean;
+}
+
 export type Acknowledged =
   | {
       readonly kind: 'acknowledged';
@@ -158,8 +164,8 @@ export abstract class QueueRepository {
   /** Remembers that the owner of the mailbox has read that message; only the first call is `marked`. */
   abstract markRead(mailbox: Address, from: Address, messageId: string): Promise<ReadMark>;
 
-  /** Messages that no device has acknowledged, after an id and oldest first. */
-  abstract pending(mailbox: Address, after: EntryId | null, maxEntries: number): Promise<readonly MessageEntry[]>;
+  /** Messages that no device has acknowledged, after an id and oldest first; bounded as `read` is. */
+  abstract pending(mailbox: Address, after: EntryId | null, maxEntries: number, maxBytes: number): Promise<PendingPage>;
 
   /** How many messages no device has acknowledged. */
   abstract size(mailbox: Address): Promise<number>;

@@ -1,6 +1,12 @@
 import { type Address, LIMITS, RelayError } from '@relay/protocol';
 import { type EntryId, sequenceOf } from './entry-id.js';
-import { CLASSIC_DEVICE, type ExpiredMessage, type MessageEntry, type QueueRepository } from './queue.repository.js';
+import {
+  CLASSIC_DEVICE,
+  type ExpiredMessage,
+  type MessageEntry,
+  type PendingPage,
+  type QueueRepository,
+} from './queue.repository.js';
 
 /** Who passes on what happened to messages outside of their recipient's connections. */
 export interface QueueObserver {
@@ -53,10 +59,10 @@ export class QueueService {
     const last = sequenceOf(upTo);
     let after: EntryId | null = null;
     for (;;) {
-      const page: readonly MessageEntry[] = await this.queue.pending(mailbox, after, LIMITS.pageSize);
-      found.push(...page.filter(({ sequence }) => sequence <= last));
-      after = page.at(-1)?.id ?? null;
-      if (page.length < LIMITS.pageSize || sequenceOf(after) >= last) return found;
+      const page: PendingPage = await this.queue.pending(mailbox, after, LIMITS.pageSize, LIMITS.pageBytes);
+      found.push(...page.messages.filter(({ sequence }) => sequence <= last));
+      after = page.messages.at(-1)?.id ?? null;
+      if (!page.more || sequenceOf(after) >= last) return found;
     }
   }
 }

@@ -8,6 +8,7 @@ import {
   type ErrorCode,
   type ErrorDetails,
   errorFrame,
+  LIMITS,
   Rejection,
 } from '@relay/protocol';
 import type { PresenceStatus } from '../presence/presence.repository.js';
@@ -83,6 +84,11 @@ export class Connection implements PresenceWatcher, ReaderEvents {
   /** Whether what is sent now comes after everything that is owed to this connection. */
   get isLive(): boolean {
     return this.isOpen && this.reader?.hasCaughtUp === true && !this.link.isCongested;
+  }
+
+  /** A frame that is not stored, but must be confirmed; no more of them wait for it than a window holds. */
+  get canTakeUnstored(): boolean {
+    return this.isLive && this.unstored.length < LIMITS.windowEntries;
   }
 
   get sentUpTo(): number {

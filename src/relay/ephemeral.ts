@@ -22,7 +22,7 @@ export class Ephemeral {
   send(sender: Connection, from: Address, { to, content, messageId, timestamp }: MessageFrame): void {
     const now = this.clock.now();
     // Somebody who is still reading a backlog would get it before older messages.
-    const live = this.rooms.get(to)?.connections.filter((connection) => connection.isLive) ?? [];
+    const live = this.rooms.get(to)?.connections.filter((connection) => connection.canTakeUnstored) ?? [];
     if (live.length === 0) {
       sender.link.send(errorFrame('recipient_offline', { messageId, outcome: 'refused' }));
       return;

@@ -1,8 +1,7 @@
 import type { INestApplicationContext } from '@nestjs/common';
 import { WsAdapter } from '@nestjs/platform-ws';
 import { type ErrorCode, LIMITS } from '@relay/protocol';
-import { type IncomingMessage, type Server, ServerResponse, STATUS_CODES } from 'node:http';
-import type { Socket } from 'node:net';
+import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type ServerOptions, WebSocketServer } from 'ws';
 import { problem } from '../common/problem.js';
@@ -81,7 +80,7 @@ export class RelayWsAdapter extends WsAdapter {
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     // Between the upgrade and the WebSocket nobody else listens, and an unheard error ends the process.
     socket.on('error', () => socket.destroy());
-    if (!isWebSocketUpgrade(request) && !isWebSocketPath(request.url)) return this.ignoreUpgrade(request, socket);
+    if (!isWebSocketUpgrade(request) && !isWebSocketPath(request.url)) return this.ignoreUpgrade(request, socket, head);
     const network = this.admission.networkOf(request);
     const refusal = this.admission.refusal(request, network);
     if (refusal !== null) return refuse(socket, refusal);
@@ -92,13 +91,19 @@ export class RelayWsAdapter extends WsAdapter {
     });
   }
 
-  /** An offer of another protocol (curl and Java offer HTTP/2) is no reason not to answer the request (RFC 9110 §7.8). */
-  private ignoreUpgrade(request: IncomingMessage, socket: Duplex): void {
-    const response = new ServerResponse(request);
-    response.shouldKeepAlive = false;
-    response.assignSocket(socket as Socket);
-    response.on('finish', () => socket.end());
-    (this.httpServer as Server).emit('request', request, response);
+  /**
+   * An offer of another protocol (curl and Java offer HTTP/2) is no reason not to answer the request (RFC 9110 §7.8).
+   * Node has let go of the socket: it gets it back as a new connection, with the same request without the offer, and so
+   * with the body, the timeouts and the end that every request has.
+   */
+  private ignoreUpgrade({ method, url, httpVersion, rawHeaders }: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const lines = [`${method} ${url} HTTP/${httpVersion}`];
+    for (let i = 0; i < rawHeaders.length; i += 2) {
+      if (!/^(upgrade|connection|http2-settings)$/i.test(rawHeaders[i]!))
+        lines.push(`${rawHeaders[i]}: ${rawHeaders[i + 1]}`);
+    }
+    socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]));
+    (this.httpServer as Server).emit('connection', socket);
   }
 }
 

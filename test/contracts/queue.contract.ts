@@ -424,7 +424,7 @@ export function queueContract(name: string, open: () => Promise<QueueUnderTest>)
         clock.advance(1);
         expect(await readIds()).toEqual(['long']);
         expect(await queue.size(BOX)).toBe(1);
-        expect(await queue.pending(BOX, null, 10)).toHaveLength(1);
+        expect((await queue.pending(BOX, null, 10, Infinity)).messages).toHaveLength(1);
       });
 
       it('is reported once, with who has to be told', async () => {
@@ -504,7 +504,7 @@ export function queueContract(name: string, open: () => Promise<QueueUnderTest>)
         await queue.appendReceipts(BOX, [receipt('r1'), receipt('r2')]);
         await store('one', {}, limits);
         expect(await queue.size(BOX)).toBe(1);
-        expect(await queue.pending(BOX, null, 10)).toHaveLength(1);
+        expect((await queue.pending(BOX, null, 10, Infinity)).messages).toHaveLength(1);
         await expectBalance({ accepted: 1, pending: 1 });
       });
 
@@ -561,9 +561,18 @@ export function queueContract(name: string, open: () => Promise<QueueUnderTest>)
         await queue.open(BOX, 'laptop');
         const [first, second] = await storeMany(4);
         await acknowledge('phone', first!.id);
-        const page = await queue.pending(BOX, null, 2);
-        expect(page.map(({ messageId }) => messageId)).toEqual(['m2', 'm3']);
-        expect(await queue.pending(BOX, second!.id, 10)).toHaveLength(2);
+        const page = await queue.pending(BOX, null, 2, Infinity);
+        expect(page.messages.map(({ messageId }) => messageId)).toEqual(['m2', 'm3']);
+        expect(page.more).toBe(true);
+        const rest = await queue.pending(BOX, second!.id, 10, Infinity);
+        expect(rest.messages.map(({ messageId }) => messageId)).toEqual(['m3', 'm4']);
+        expect(rest.more).toBe(false);
+      });
+
+      it('lists no more bytes at once than asked for, but always one message', async () => {
+        await storeMany(3, 'm', { content: 'x'.repeat(100) });
+        expect((await queue.pending(BOX, null, 10, 250)).messages).toHaveLength(2);
+        expect(await queue.pending(BOX, null, 10, 1)).toMatchObject({ messages: [{ messageId: 'm1' }], more: true });
       });
 
       it('clears the mailbox: counted as dropped, and a connected device can tell', async () => {

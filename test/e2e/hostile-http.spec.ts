@@ -253,14 +253,22 @@ describe('an upgrade', () => {
 
     it('does not make a connection that the relay has no more hold of: it can be stopped', async () => {
       const other = await startRelay();
-      const socket = connect({ port: other.port, host: '127.0.0.1', allowHalfOpen: true });
+      const peer = connect({ port: other.port, host: '127.0.0.1', allowHalfOpen: true });
+      const [answered, ended] = [once(peer, 'data'), once(peer, 'end')];
+      const lines = Object.entries(offer).map(([name, value]) => `${name}: ${value}\r\n`);
+      peer.write(`GET /health HTTP/1.1\r\nhost: x\r\n${lines.join('')}\r\n`);
+      await answered;
+      const stopping = other.stop();
+      await ended;
       try {
-        const lines = Object.entries(offer).map(([name, value]) => `${name}: ${value}\r\n`);
-        socket.write(`GET /health HTTP/1.1\r\nhost: x\r\n${lines.join('')}\r\n`);
-        await once(socket, 'data');
-        await other.stop();
+        // The peer has heard of the end, and does not close its own side.
+        await eventually(async () => {
+          const server = other.app.getHttpServer() as Server;
+          expect(await new Promise((resolve) => server.getConnections((_error, count) => resolve(count)))).toBe(0);
+        });
       } finally {
-        socket.destroy();
+        peer.destroy();
+        await stopping;
       }
     });
   });
