@@ -16,6 +16,8 @@ export const LIMITS = {
   windowBytes: 1024 * 1024,
   /** Above this many bytes in a socket's buffer, the relay writes it no more entries and reads it no further. */
   socketBufferBytes: 1024 * 1024,
+  /** Above this many, frames that are never stored are left out. One of the largest size always fits. */
+  unstoredBufferBytes: 128 * 1024,
 
   authTimeoutMs: 5_000,
   /** A connection that sent nothing for this long is pinged, … */

@@ -10,8 +10,11 @@ import type { Settings } from './common/settings.js';
 const EXIT_CONFIGURATION = 78;
 const EXIT_UNAVAILABLE = 69;
 
+/** Beyond the drain; longer than everything in it takes. */
+const LAST_RESORT_SECONDS = 15;
+
 async function start(settings: Settings): Promise<void> {
-  const { environment, logLevel, host, port, authMode, storage } = settings;
+  const { environment, logLevel, host, port, authMode, storage, drainSeconds } = settings;
   const logger = Logger.create({ level: logLevel, json: environment === 'production' });
   const app = await createApp({ settings, clock: new SystemClock(), logger });
   process.on('uncaughtException', (error) => fatal(logger, error));
@@ -24,6 +27,10 @@ async function start(settings: Settings): Promise<void> {
     }
     isStopping = true;
     logger.info('stopping', { signal });
+    setTimeout(
+      () => fatal(logger, new Error('the drain did not end')),
+      (drainSeconds + LAST_RESORT_SECONDS) * 1000,
+    ).unref();
     app.close().then(
       () => process.exit(0),
       (error: unknown) => fatal(logger, error),

@@ -2,7 +2,9 @@ import { type INestApplication, ValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import helmet from 'helmet';
+import type { Server } from 'node:http';
 import type { ValidationError } from 'class-validator';
+import { descriptorLimit } from '../common/descriptor-limit.js';
 import { NestLogger } from '../common/logger.js';
 import { InvalidRequest } from '../common/problem.js';
 import type { Settings } from '../common/settings.js';
@@ -15,6 +17,9 @@ import { refuseWrongMethods } from './method-not-allowed.js';
 import { serveReference } from './openapi.js';
 import { ProblemFilter } from './problem.filter.js';
 import { RelayHttpAdapter } from './relay-http.adapter.js';
+
+/** Beside the WebSockets; fewer than the descriptors that `descriptorLimit` leaves. */
+const HTTP_CONNECTIONS = 64;
 
 /** The whole relay, ready to `listen`. */
 export async function createApp(surroundings: Surroundings): Promise<INestApplication> {
@@ -36,6 +41,8 @@ export async function createApp(surroundings: Surroundings): Promise<INestApplic
   app.useGlobalPipes(validation());
   app.useWebSocketAdapter(new RelayWsAdapter(app, app.get(Admission)));
   serveReference(app);
+  const { maxConnections } = settings;
+  app.getHttpServer().maxConnections = (maxConnections || descriptorLimit()) + HTTP_CONNECTIONS;
   return app;
 }
 

@@ -49,7 +49,7 @@ const MAX_SILENCED = 4096;
 export class Mailbox {
   private log: Stored[] = [];
   private readonly devices: Device[] = [];
-  private readonly remembered = new RememberedMessages();
+  private readonly remembered: RememberedMessages;
   private readonly pendingLoad: PendingLoad;
   /** Ahead of `furthest` and owed no `delivered`: expired, dropped, or read before they were acknowledged. */
   private silenced: Set<number> | null = null;
@@ -73,6 +73,7 @@ export class Mailbox {
   ) {
     this.touchedAt = now.monotonicMs;
     this.pendingLoad = new PendingLoad(tally);
+    this.remembered = new RememberedMessages(tally);
   }
 
   /** Messages that no device has acknowledged. */
@@ -80,7 +81,8 @@ export class Mailbox {
     return this.pendingLoad.messages;
   }
 
-  append(message: NewMessage, limits: MailboxLimits, now: Instant): Appended {
+  /** `roomBytes`: what the store as a whole can still hold. */
+  append(message: NewMessage, limits: MailboxLimits, roomBytes: number, now: Instant): Appended {
     const print = fingerprint(message.content);
     const known = this.remembered.find(message.from, message.messageId);
     if (known !== undefined) return this.repeated(known, print);
@@ -88,6 +90,7 @@ export class Mailbox {
     this.expireDue(now);
     const { from, messageId, content, timestamp } = message;
     const bytes = Buffer.byteLength(content);
+    if (bytes + ENTRY_COST_BYTES > roomBytes) return { kind: 'refused', code: 'store_unavailable' };
     const obstacle = this.pendingLoad.obstacle(from, bytes, limits);
     if (obstacle !== null && !this.makeRoom(from, bytes, limits)) return { kind: 'refused', code: obstacle };
 
@@ -213,6 +216,11 @@ export class Mailbox {
     return this.devices.length === 0 && this.touchedAt < seenSince;
   }
 
+  /** The mailbox itself is forgotten. */
+  release(): void {
+    this.remembered.forgetAll();
+  }
+
   /** Removes what has expired, from its instant on: whoever looks at the log calls this first. */
   expireDue(now: Instant): void {
     if (now.monotonicMs < this.nextExpiry) return;
@@ -231,7 +239,9 @@ export class Mailbox {
 
   private repeated(known: RememberedMessage, print: number): Appended {
     if (known.fingerprint !== print) return { kind: 'refused', code: 'id_conflict' };
-    return { kind: 'repeat', id: known.id, acknowledged: !known.lost && known.sequence <= this.furthest };
+    // Whoever has read it has it, acknowledged or not.
+    const acknowledged = !known.lost && (known.read || known.sequence <= this.furthest);
+    return { kind: 'repeat', id: known.id, acknowledged };
   }
 
   /** Drops the oldest pending messages where the policy allows it: a sender beyond its share pays with its own. */

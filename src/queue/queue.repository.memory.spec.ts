@@ -38,6 +38,30 @@ describe('MemoryQueueRepository', () => {
     expect(await queue.append(mailbox(1), message('n'), LIMITS)).toMatchObject({ kind: 'stored' });
   });
 
+  it('answers a repeat as a repeat, however full it is', async () => {
+    const queue = open(5_000);
+    await queue.append(mailbox(1), message('first'), LIMITS);
+    expect(await queue.append(mailbox(1), { ...message('big'), content: 'x'.repeat(5_000) }, LIMITS)).toEqual({
+      kind: 'refused',
+      code: 'store_unavailable',
+    });
+    expect(await queue.append(mailbox(1), message('first'), LIMITS)).toMatchObject({ kind: 'repeat' });
+  });
+
+  it('remembers no more of what expired because one old message still waits', async () => {
+    const clock = new ManualClock();
+    const queue = new MemoryQueueRepository({ clock, retentionMs: 1e9, maxReceipts: 10, maxTotalBytes: 2_000_000 });
+    await queue.append(mailbox(1), { ...message('waits'), ttlMs: 1e9 }, LIMITS);
+    for (let n = 1; n <= 20_000; n++) {
+      const appended = await queue.append(mailbox(1), { ...message(`m${n}`), ttlMs: 10 }, LIMITS);
+      expect(appended.kind).toBe('stored');
+      clock.advance(10);
+    }
+    expect(await queue.append(mailbox(1), { ...message('waits'), ttlMs: 1e9 }, LIMITS)).toMatchObject({
+      kind: 'repeat',
+    });
+  });
+
   it('does not keep what strangers leave behind who sign in and never get mail', async () => {
     const queue = open(1_000_000);
     for (let n = 1; n <= 990; n++) await queue.open(mailbox(n), 'classic');

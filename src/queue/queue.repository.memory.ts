@@ -33,6 +33,7 @@ const EMPTY_PAGE: Page = { entries: [], upTo: null, droppedUpTo: 0 };
 /** A mailbox is remembered this much longer than its mail, so that a device that comes back late learns what it missed. */
 const STATE_GRACE_MS = 2 * 60 * 60 * 1000;
 const MAILBOX_COST_BYTES = 1_000;
+const EXPIRED_PER_PURGE = 1_000;
 const MAILBOXES_PER_PURGE = 2_000;
 
 /** Mailboxes of this process, lost with it. Every method runs to its end at once, so calls never interleave. */
@@ -56,8 +57,12 @@ export class MemoryQueueRepository extends QueueRepository {
 
   override append(address: Address, message: NewMessage, limits: MailboxLimits): Promise<Appended> {
     const now = this.instant();
-    if (this.isFull()) return Promise.resolve({ kind: 'refused', code: 'store_unavailable' });
-    return Promise.resolve(this.obtain(address, now).append(message, limits, now));
+    const roomBytes = this.options.maxTotalBytes - this.tally.bytes - this.mailboxes.size * MAILBOX_COST_BYTES;
+    // A refusal must not leave a mailbox behind.
+    if (roomBytes < MAILBOX_COST_BYTES + message.content.length && !this.mailboxes.has(address)) {
+      return Promise.resolve({ kind: 'refused', code: 'store_unavailable' });
+    }
+    return Promise.resolve(this.obtain(address, now).append(message, limits, roomBytes, now));
   }
 
   override appendReceipts(address: Address, receipts: readonly Receipt[]): Promise<readonly ReceiptEntry[]> {
@@ -123,11 +128,11 @@ export class MemoryQueueRepository extends QueueRepository {
         break;
       }
       const [address, mailbox] = next.value;
-      if (mailbox.retire(seenSince, now)) this.mailboxes.delete(address);
+      if (mailbox.retire(seenSince, now)) this.forget(address, mailbox);
+      if (this.tally.unreported.length >= EXPIRED_PER_PURGE) break;
     }
-    const expired = this.tally.unreported;
-    this.tally.unreported = [];
-    return Promise.resolve({ expired, more });
+    const expired = this.tally.unreported.splice(0, EXPIRED_PER_PURGE);
+    return Promise.resolve({ expired, more: more || this.tally.unreported.length > 0 });
   }
 
   override ledger(): Promise<Ledger> {
@@ -135,8 +140,9 @@ export class MemoryQueueRepository extends QueueRepository {
     return Promise.resolve({ accepted, acknowledged, expired, dropped, pending, mailboxes });
   }
 
-  private isFull(): boolean {
-    return this.tally.bytes + this.mailboxes.size * MAILBOX_COST_BYTES >= this.options.maxTotalBytes;
+  private forget(address: Address, mailbox: Mailbox): void {
+    mailbox.release();
+    this.mailboxes.delete(address);
   }
 
   private obtain(address: Address, now: Instant): Mailbox {

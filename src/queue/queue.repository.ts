@@ -57,7 +57,7 @@ export interface MailboxLimits {
 
 export type Appended =
   | { readonly kind: 'stored'; readonly entry: MessageEntry }
-  /** Stored before, whatever became of it since: `acknowledged` tells whether a device has it. */
+  /** Stored before, whatever became of it since: `acknowledged` tells whether a device has it, or its owner has read it. */
   | { readonly kind: 'repeat'; readonly id: EntryId; readonly acknowledged: boolean }
   | {
       readonly kind: 'refused';

@@ -88,7 +88,7 @@ export class Connection implements PresenceWatcher, ReaderEvents {
 
   /** A frame that is not stored, but must be confirmed; no more of them wait for it than a window holds. */
   get canTakeUnstored(): boolean {
-    return this.isLive && this.unstored.length < LIMITS.windowEntries;
+    return this.isLive && !this.link.isBusy && this.unstored.length < LIMITS.windowEntries;
   }
 
   get sentUpTo(): number {
@@ -117,6 +117,8 @@ export class Connection implements PresenceWatcher, ReaderEvents {
   pinged(): void {
     this.liveness.heard(this.host.now());
     this.chattered(1);
+    // Its pongs wait for it like everything else.
+    if (this.link.isCongested) this.pause();
   }
 
   /** The client made work that moves no message; too much of it ends the connection. */
@@ -143,7 +145,7 @@ export class Connection implements PresenceWatcher, ReaderEvents {
 
   offer(entry: Entry, frame: string): void {
     const { reader } = this;
-    if (reader === null) this.offered = entry.sequence;
+    if (reader === null) this.offered = Math.max(this.offered, entry.sequence);
     else if (reader.canTake(entry)) reader.take(entry, frame);
     else reader.expect(entry);
   }
@@ -214,15 +216,17 @@ export class Connection implements PresenceWatcher, ReaderEvents {
       if (this.liveness.isSignInOverdue(now)) this.close(4408);
       return;
     }
+    this.reader?.readOn();
+    this.resumeWhenPossible();
     if (this.isPaused && !this.link.isCongested) this.liveness.heard(now);
     if (this.mustAskAgain) {
       this.mustAskAgain = false;
       this.markFlush();
     }
-    switch (this.liveness.check(now, this.reader?.isWaitingForAck === true)) {
+    switch (this.liveness.check(now, this.isWaitingForMark)) {
       case 'ping':
         this.link.ping();
-        if (this.reader?.isWaitingForAck === true) this.markFlush();
+        if (this.isWaitingForMark) this.markFlush();
         break;
       case 'dead':
         this.link.terminate();
@@ -241,6 +245,10 @@ export class Connection implements PresenceWatcher, ReaderEvents {
 
   failed(error: unknown): void {
     this.host.failed(this, 'mailbox not read', error);
+  }
+
+  private get isWaitingForMark(): boolean {
+    return this.unstored.length > 0 || this.reader?.isWaitingForAck === true;
   }
 
   private processFirst(text: string): void {
@@ -300,8 +308,8 @@ export class Connection implements PresenceWatcher, ReaderEvents {
   private marked({ upTo, unstored }: Mark): void {
     if (this.state !== 'open' || this.room === null) return;
     this.unstoredArrived(unstored);
-    if (upTo === null) return;
     this.liveness.progressed(this.host.now());
+    if (upTo === null) return;
     this.host.acknowledge(this, this.room, upTo);
   }
 

@@ -46,7 +46,7 @@ export class Delivery {
 
   /** A connection's client has everything up to `upTo`. */
   acknowledge(connection: Connection, room: Room, upTo: EntryId): void {
-    const keepAfter = room.connections.length < 2 ? undefined : this.slowestPosition(room.address);
+    const keepAfter = this.slowestPosition(room.address);
     this.queue.acknowledge(room.address, CLASSIC_DEVICE, upTo, keepAfter).then(
       (result) => this.acknowledged(connection, room, upTo, result),
       (error: unknown) => {

@@ -31,6 +31,7 @@ const MARKS_UNDER_WAY = 8;
  */
 export class Link implements Flushable {
   private texts: string[] = [];
+  private queuedChars = 0;
   private scheduled = false;
   private mark: Mark | null = null;
   private readonly underWay: SentMark[] = [];
@@ -50,11 +51,17 @@ export class Link implements Flushable {
 
   /** Whether more waits for the peer than we keep for it. */
   get isCongested(): boolean {
-    return this.socket.writableLength > LIMITS.socketBufferBytes;
+    return this.queuedChars + this.socket.writableLength > LIMITS.socketBufferBytes;
+  }
+
+  /** Whether frames that may be left out should be: something waits, and they would only wait behind it. */
+  get isBusy(): boolean {
+    return this.queuedChars + this.socket.writableLength > LIMITS.unstoredBufferBytes;
   }
 
   send(text: string): void {
     this.texts.push(text);
+    this.queuedChars += text.length;
     this.schedule();
   }
 
@@ -80,6 +87,7 @@ export class Link implements Flushable {
     const mark = this.underWay.length < MARKS_UNDER_WAY ? this.mark : null;
     if (texts.length === 0 && mark === null) return;
     this.texts = [];
+    this.queuedChars = 0;
     if (mark !== null) this.mark = null;
     if (!this.isOpen) return;
     if (mark === null) this.socket.write(assemble(texts, null));

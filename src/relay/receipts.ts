@@ -6,6 +6,9 @@ import type { Room, Rooms } from './room.js';
 
 /** Brings receipts to who sent the message: now where all of its connections have caught up, else through its mailbox. */
 export class Receipts {
+  /** Receipts on their way into the mailbox of each address. */
+  private readonly storing = new Map<Address, number>();
+
   constructor(
     private readonly rooms: Rooms,
     private readonly queue: QueueRepository,
@@ -15,7 +18,8 @@ export class Receipts {
   send(to: Address, receipts: readonly Receipt[]): void {
     const room = this.rooms.get(to);
     // A receipt that overtook an older one still in the backlog would turn a tick back.
-    if (room?.connections.every((connection) => connection.isLive) === true) {
+    const isStoring = this.storing.has(to);
+    if (!isStoring && room?.connections.every((connection) => connection.isLive) === true) {
       for (const receipt of receipts) sendNow(room, receipt);
       return;
     }
@@ -23,11 +27,18 @@ export class Receipts {
   }
 
   private async store(to: Address, receipts: readonly Receipt[]): Promise<void> {
-    const entries = await this.queue.appendReceipts(to, receipts);
+    this.storing.set(to, (this.storing.get(to) ?? 0) + 1);
+    const entries = await this.queue.appendReceipts(to, receipts).finally(() => this.stored(to));
     const room = this.rooms.get(to);
     for (const connection of room?.connections ?? []) {
       for (const entry of entries) connection.offer(entry, entryFrame(entry, false));
     }
+  }
+
+  private stored(to: Address): void {
+    const left = (this.storing.get(to) ?? 1) - 1;
+    if (left === 0) this.storing.delete(to);
+    else this.storing.set(to, left);
   }
 }
 

@@ -1,5 +1,6 @@
 import { type BeforeApplicationShutdown, Module } from '@nestjs/common';
 import { setTimeout } from 'node:timers/promises';
+import type { Address } from '@relay/protocol';
 import { Clock } from '../common/clock.js';
 import { descriptorLimit } from '../common/descriptor-limit.js';
 import { Logger } from '../common/logger.js';
@@ -7,7 +8,7 @@ import { Settings } from '../common/settings.js';
 import { PresenceModule } from '../presence/presence.module.js';
 import { PresenceService } from '../presence/presence.service.js';
 import { QueueModule } from '../queue/queue.module.js';
-import { QueueRepository } from '../queue/queue.repository.js';
+import { QueueRepository, type Receipt } from '../queue/queue.repository.js';
 import { QueueService } from '../queue/queue.service.js';
 import { Admission } from './admission.js';
 import { Connections } from './connections.js';
@@ -103,9 +104,14 @@ export class RelayModule implements BeforeApplicationShutdown {
       keepAfter: (mailbox) => delivery.slowestPosition(mailbox),
       expired: (messages) => {
         const timestamp = this.clock.now();
+        const bySender = new Map<Address, Receipt[]>();
         for (const { mailbox, from, messageId } of messages) {
-          receipts.send(from, [{ kind: 'expired', peer: mailbox, messageId, timestamp }]);
+          const receipt: Receipt = { kind: 'expired', peer: mailbox, messageId, timestamp };
+          const owed = bySender.get(from);
+          if (owed === undefined) bySender.set(from, [receipt]);
+          else owed.push(receipt);
         }
+        for (const [sender, owed] of bySender) receipts.send(sender, owed);
       },
     });
   }

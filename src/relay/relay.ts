@@ -62,7 +62,8 @@ export class Relay implements ConnectionHost {
       const welcome = encodeFrame({ type: 'auth_success', address, timestamp: clock.now() });
       return { room, reader, cursor, welcome, maxFrameBytes: this.options.maxFrameBytes };
     } catch (error) {
-      this.leaveRoom(room, connection);
+      // It may have been registered all the same: an error says only that there was no answer.
+      this.leave(connection, room);
       throw error;
     }
   }
@@ -165,7 +166,7 @@ export class Relay implements ConnectionHost {
   private route(connection: Connection, room: Room, to: Address, frame: string): void {
     if (!this.mayRoute(connection, room)) return;
     for (const recipient of this.parts.rooms.get(to)?.connections ?? []) {
-      if (recipient.isOpen && !recipient.link.isCongested) recipient.link.send(frame);
+      if (recipient.isOpen && !recipient.link.isBusy) recipient.link.send(frame);
     }
   }
 

@@ -150,6 +150,12 @@ export function queueContract(name: string, open: () => Promise<QueueUnderTest>)
         expect(await readIds()).toEqual([]);
       });
 
+      it('counts as acknowledged once its recipient has said that it was read', async () => {
+        const { id } = await store('one');
+        await queue.markRead(BOX, ALICE, 'one');
+        expect(await append('one')).toEqual({ kind: 'repeat', id, acknowledged: true });
+      });
+
       it('with other content is refused and stores nothing', async () => {
         await store('one');
         expect(await append('one', { content: 'other' })).toEqual({ kind: 'refused', code: 'id_conflict' });

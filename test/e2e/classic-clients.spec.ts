@@ -317,6 +317,22 @@ describe('clients of the first relay', () => {
     });
   });
 
+  describe('a slow connection', () => {
+    it('gets everything, though the quick one beside it has acknowledged all and left', async () => {
+      const alice = await relay.signIn(ALICE);
+      const quick = await relay.signIn(BOB);
+      const slow = await ClassicClient.signIn(relay.wsUrl, BOB, { autoPong: false });
+      for (let i = 1; i <= 200; i++) alice.message(BOB, `m${i}`);
+      await alice.waitForCount('delivered', 200);
+      await quick.close();
+      await slow.settled();
+      slow.socket.on('ping', (payload) => slow.socket.pong(payload));
+      slow.socket.pong(slow.ofType('message').at(-1)!.id as string);
+      await slow.waitForCount('message', 200);
+      expect(slow.ofType('gap')).toEqual([]);
+    });
+  });
+
   describe('ephemeral messages', () => {
     it('reach whoever is connected, are confirmed by them, and are not stored', async () => {
       const [alice, bob] = [await relay.signIn(ALICE), await relay.signIn(BOB)];

@@ -1003,13 +1003,14 @@ describe('a flood', () => {
 describe('a client that does not read for a moment', () => {
   // `ws` ends its own connection where 60 pings wait for their pongs at once: a mark per turn must not bring that about.
   it.each([
-    ['messages', {}],
-    ['messages that are not stored', { ephemeral: true }],
-  ])('is not ended by what came meanwhile: %s', async (_name, more) => {
+    ['messages', 100, {}],
+    // As many as may wait for their confirmation; more are refused.
+    ['messages that are not stored', LIMITS.windowEntries, { ephemeral: true }],
+  ])('is not ended by what came meanwhile: %s', async (_name, count, more) => {
     const sender = await newUser();
     const recipient = await newUser();
     recipient.socket.pause();
-    for (let i = 0; i < 100; i++) {
+    for (let i = 0; i < count; i++) {
       sender.message(recipient.address, `m-${i}`, more);
       // A turn for the relay to read it, one to write it, and one between.
       for (let turns = 0; turns < 3; turns++) await nextTurn();
@@ -1017,7 +1018,7 @@ describe('a client that does not read for a moment', () => {
     await sender.settled();
     recipient.socket.resume();
     await recipient.until(
-      () => recipient.ofType('message').length === 100 || recipient.socket.readyState > 1,
+      () => recipient.ofType('message').length === count || recipient.socket.readyState > 1,
       'messages',
     );
     expect(recipient.ofType('message')).toHaveLength(100);

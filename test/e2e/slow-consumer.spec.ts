@@ -22,9 +22,12 @@ describe('a client that stops reading', () => {
 
   afterAll(() => relay.stop());
 
-  /** Sends 240 MB, each message after the answer to the one before; returns the answers by type. */
+  let peak = 0;
+
+  /** Sends 240 MB, each message after the answer to the one before; returns the answers by type and notes the peak of memory. */
   async function flood(sender: ClassicClient, recipient: string, prefix: string): Promise<Map<string, number>> {
     const answers = new Map<string, number>();
+    peak = 0;
     for (let i = 0; i < MESSAGES; i++) {
       const messageId = `${prefix}${i}`;
       sender.message(recipient, messageId, { content: CONTENT });
@@ -32,6 +35,7 @@ describe('a client that stops reading', () => {
       const type = String(sender.frames.at(-1)?.type);
       answers.set(type, (answers.get(type) ?? 0) + 1);
       sender.frames.length = 0;
+      peak = Math.max(peak, relay.residentBytes ?? 0);
     }
     return answers;
   }
@@ -41,21 +45,22 @@ describe('a client that stops reading', () => {
     const sender = await ClassicClient.signIn(relay.wsUrl, addressOf(3));
     const reader = await ClassicClient.signIn(relay.wsUrl, quick);
     reader.socket.on('message', () => (reader.frames.length = 0));
-    // The same traffic to somebody who reads, so that the heap has the size that traffic needs.
+    // The same traffic to somebody who reads: what it takes at its peak is no cost of the one who does not.
     expect(await flood(sender, quick, 'warm')).toEqual(new Map([['delivered', MESSAGES]]));
-    const before = relay.residentBytes;
+    const before = peak;
 
     const stopped = await ClassicClient.signIn(relay.wsUrl, slow);
     stopped.socket.pause();
     const answers = await flood(sender, slow, 'm');
-    const after = relay.residentBytes;
+    const after = peak;
 
     expect(answers.get('error')).toBeGreaterThan(MESSAGES / 2);
     expect(answers.get('delivered') ?? 0).toBeLessThan(MESSAGES / 10);
     expect(await flood(sender, quick, 'again')).toEqual(new Map([['delivered', MESSAGES]]));
-    if (before === null || after === null) return;
+    stopped.socket.terminate();
+    // Where there is no /proc, what is refused and what is served is all that can be seen.
+    if (before === 0) return;
     process.stderr.write(`memory: ${(before / MIB).toFixed(0)} MiB, then ${(after / MIB).toFixed(0)} MiB\n`);
     expect(after - before).toBeLessThanOrEqual(MAILBOX_BYTES + ALLOWED_BYTES);
-    stopped.socket.terminate();
   }, 60_000);
 });
