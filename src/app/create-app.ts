@@ -2,7 +2,6 @@ import { type INestApplication, ValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import helmet from 'helmet';
-import type { Server } from 'node:http';
 import type { ValidationError } from 'class-validator';
 import { descriptorLimit } from '../common/descriptor-limit.js';
 import { NestLogger } from '../common/logger.js';

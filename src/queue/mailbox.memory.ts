@@ -17,7 +17,7 @@ import type {
   ReceiptEntry,
 } from './queue.repository.js';
 import { PendingLoad, type Tally } from './pending-load.memory.js';
-import { type RememberedMessage, RememberedMessages } from './remembered-messages.memory.js';
+import { RECORD_COST_BYTES, type RememberedMessage, RememberedMessages } from './remembered-messages.memory.js';
 
 /** Both clocks at one moment: the wall's for people and ids, the monotonic one for expiry. */
 export interface Instant {
@@ -38,8 +38,10 @@ interface Device {
   seenAt: number;
 }
 
-/** Of an entry, its record and its places in the maps. */
+/** Of an entry and its places in the maps. */
 const ENTRY_COST_BYTES = 500;
+/** Of a new mailbox with one small message. */
+export const MAILBOX_COST_BYTES = 1_000;
 
 const NOTHING: readonly number[] = [];
 /** More than can be on its way to the clients of one address; a mailbox that nobody opens must not grow. */
@@ -90,7 +92,7 @@ export class Mailbox {
     this.expireDue(now);
     const { from, messageId, content, timestamp } = message;
     const bytes = Buffer.byteLength(content);
-    if (bytes + ENTRY_COST_BYTES > roomBytes) return { kind: 'refused', code: 'store_unavailable' };
+    if (bytes + ENTRY_COST_BYTES + RECORD_COST_BYTES > roomBytes) return { kind: 'refused', code: 'store_unavailable' };
     const obstacle = this.pendingLoad.obstacle(from, bytes, limits);
     if (obstacle !== null && !this.makeRoom(from, bytes, limits)) return { kind: 'refused', code: obstacle };
 

@@ -29,13 +29,15 @@ describe('MemoryQueueRepository', () => {
     }
     expect(stored).toBeGreaterThan(10);
     expect(stored).toBeLessThan(30);
-    expect(await queue.append(mailbox(1), message('n'), LIMITS)).toEqual({
+    expect(await queue.append(mailbox(999), message('n'), LIMITS)).toEqual({
       kind: 'refused',
       code: 'store_unavailable',
     });
-    const [entry] = (await queue.pending(mailbox(1), null, 1, Infinity)).messages;
-    await queue.acknowledge(mailbox(1), 'phone', entry!.id);
-    expect(await queue.append(mailbox(1), message('n'), LIMITS)).toMatchObject({ kind: 'stored' });
+    for (const full of [mailbox(1), mailbox(2), mailbox(3)]) {
+      const [entry] = (await queue.pending(full, null, 1, Infinity)).messages;
+      await queue.acknowledge(full, 'phone', entry!.id);
+    }
+    expect(await queue.append(mailbox(999), message('n'), LIMITS)).toMatchObject({ kind: 'stored' });
   });
 
   it('answers a repeat as a repeat, however full it is', async () => {
@@ -50,10 +52,10 @@ describe('MemoryQueueRepository', () => {
 
   it('remembers no more of what expired because one old message still waits', async () => {
     const clock = new ManualClock();
-    const queue = new MemoryQueueRepository({ clock, retentionMs: 1e9, maxReceipts: 10, maxTotalBytes: 2_000_000 });
+    const queue = new MemoryQueueRepository({ clock, retentionMs: 1e9, maxReceipts: 10, maxTotalBytes: 1_000_000 });
     await queue.append(mailbox(1), { ...message('waits'), ttlMs: 1e9 }, LIMITS);
-    for (let n = 1; n <= 20_000; n++) {
-      const appended = await queue.append(mailbox(1), { ...message(`m${n}`), ttlMs: 10 }, LIMITS);
+    for (let n = 1; n <= 8_000; n++) {
+      const appended = await queue.append(mailbox(1), { ...message(`m${n}`), content: 'x', ttlMs: 10 }, LIMITS);
       expect(appended.kind).toBe('stored');
       clock.advance(10);
     }

@@ -1,7 +1,7 @@
 import type { Address } from '@relay/protocol';
 import type { Clock } from '../common/clock.js';
 import type { EntryId } from './entry-id.js';
-import { type Instant, Mailbox } from './mailbox.memory.js';
+import { type Instant, Mailbox, MAILBOX_COST_BYTES } from './mailbox.memory.js';
 import type { Tally } from './pending-load.memory.js';
 import {
   type Acknowledged,
@@ -32,7 +32,6 @@ export interface MemoryQueueOptions {
 const EMPTY_PAGE: Page = { entries: [], upTo: null, droppedUpTo: 0 };
 /** A mailbox is remembered this much longer than its mail, so that a device that comes back late learns what it missed. */
 const STATE_GRACE_MS = 2 * 60 * 60 * 1000;
-const MAILBOX_COST_BYTES = 1_000;
 const EXPIRED_PER_PURGE = 1_000;
 const MAILBOXES_PER_PURGE = 2_000;
 
@@ -59,7 +58,7 @@ export class MemoryQueueRepository extends QueueRepository {
     const now = this.instant();
     const roomBytes = this.options.maxTotalBytes - this.tally.bytes - this.mailboxes.size * MAILBOX_COST_BYTES;
     // A refusal must not leave a mailbox behind.
-    if (roomBytes < MAILBOX_COST_BYTES + message.content.length && !this.mailboxes.has(address)) {
+    if (roomBytes < 2 * MAILBOX_COST_BYTES + message.content.length && !this.mailboxes.has(address)) {
       return Promise.resolve({ kind: 'refused', code: 'store_unavailable' });
     }
     return Promise.resolve(this.obtain(address, now).append(message, limits, roomBytes, now));

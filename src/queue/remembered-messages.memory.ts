@@ -14,7 +14,7 @@ export interface RememberedMessage {
 
 const PRUNE_SLACK = 256;
 /** With its key and its place in the map, about. */
-const RECORD_COST_BYTES = 300;
+export const RECORD_COST_BYTES = 300;
 
 /** One mailbox's messages by (sender, messageId): those that wait, and at least the last 512. */
 export class RememberedMessages {

@@ -327,7 +327,7 @@ describe('clients of the first relay', () => {
       await quick.close();
       await slow.settled();
       slow.socket.on('ping', (payload) => slow.socket.pong(payload));
-      slow.socket.pong(slow.ofType('message').at(-1)!.id as string);
+      slow.socket.pong(slow.ofType('message').at(-1)!.id);
       await slow.waitForCount('message', 200);
       expect(slow.ofType('gap')).toEqual([]);
     });
