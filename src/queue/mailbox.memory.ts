@@ -18,6 +18,7 @@ import type {
 } from './queue.repository.js';
 import { PendingLoad, type Tally } from './pending-load.memory.js';
 import { RECORD_COST_BYTES, type RememberedMessage, RememberedMessages } from './remembered-messages.memory.js';
+import { SilencedSequences } from './silenced-sequences.memory.js';
 
 /** Both clocks at one moment: the wall's for people and ids, the monotonic one for expiry. */
 export interface Instant {
@@ -44,8 +45,6 @@ const ENTRY_COST_BYTES = 500;
 export const MAILBOX_COST_BYTES = 1_000;
 
 const NOTHING: readonly number[] = [];
-/** More than can be on its way to the clients of one address; a mailbox that nobody opens must not grow. */
-const MAX_SILENCED = 4096;
 
 /** One mailbox of `MemoryQueueRepository`. Maps are made when first needed: most mailboxes of connected users are empty. */
 export class Mailbox {
@@ -54,7 +53,7 @@ export class Mailbox {
   private readonly remembered: RememberedMessages;
   private readonly pendingLoad: PendingLoad;
   /** Ahead of `furthest` and owed no `delivered`: expired, dropped, or read before they were acknowledged. */
-  private silenced: Set<number> | null = null;
+  private readonly silenced = new SilencedSequences();
 
   private last = 0;
   private lastMs = 0;
@@ -175,7 +174,7 @@ export class Mailbox {
     if (known.read) return { kind: 'repeat' };
     known.read = true;
     const wasAcknowledged = known.sequence <= this.furthest;
-    if (!wasAcknowledged) this.silence(known.sequence);
+    if (!wasAcknowledged) this.silenced.add(known.sequence);
     return { kind: 'marked', sequence: known.sequence, wasAcknowledged };
   }
 
@@ -331,25 +330,9 @@ export class Mailbox {
       this.pendingLoad.remove(entry.from, bytes);
       this.tally.acknowledged++;
     }
-    const silent = this.silentUpTo(sequence);
+    const silent = this.silenced.takeUpTo(sequence);
     this.furthest = sequence;
     this.furthestId = upTo;
-    return silent;
-  }
-
-  private silence(sequence: number): void {
-    const silenced = (this.silenced ??= new Set());
-    silenced.add(sequence);
-    if (silenced.size <= MAX_SILENCED) return;
-    const [oldest] = silenced;
-    if (oldest !== undefined) silenced.delete(oldest);
-  }
-
-  private silentUpTo(sequence: number): readonly number[] {
-    if (this.silenced === null) return NOTHING;
-    const silent = [...this.silenced].filter((ahead) => ahead <= sequence);
-    for (const ahead of silent) this.silenced.delete(ahead);
-    if (this.silenced.size === 0) this.silenced = null;
     return silent;
   }
 
@@ -393,7 +376,7 @@ export class Mailbox {
         this.pendingLoad.remove(entry.from, bytes);
         const known = this.remembered.find(entry.from, entry.messageId);
         if (known !== undefined) known.lost = true;
-        this.silence(entry.sequence);
+        this.silenced.add(entry.sequence);
       }
       return false;
     });
