@@ -57,7 +57,7 @@ export class Connection implements PresenceWatcher, ReaderEvents {
   /** The newest entry offered while signing in. */
   private offered = 0;
   /** What a congested link could not be told, newest status only. */
-  private presenceOwed = new Map<Address, PresenceStatus>();
+  private presenceOwed: Map<Address, PresenceStatus> | null = null;
   private mustAskAgain = false;
   /** Frames that came while signing in; they are handled in order afterwards. */
   private inbox: string[] = [];
@@ -129,8 +129,8 @@ export class Connection implements PresenceWatcher, ReaderEvents {
   drained(): void {
     this.reader?.readOn();
     const owed = this.presenceOwed;
-    this.presenceOwed = new Map();
-    for (const [address, status] of owed) this.presenceChanged(address, status);
+    this.presenceOwed = null;
+    for (const [address, status] of owed ?? []) this.presenceChanged(address, status);
     this.resumeWhenPossible();
   }
 
@@ -165,7 +165,7 @@ export class Connection implements PresenceWatcher, ReaderEvents {
   presenceChanged(address: Address, { online, lastSeen }: PresenceStatus): void {
     if (!this.isOpen) return;
     if (this.link.isCongested) {
-      this.presenceOwed.set(address, { online, lastSeen });
+      (this.presenceOwed ??= new Map<Address, PresenceStatus>()).set(address, { online, lastSeen });
       return;
     }
     const status = online ? 'online' : 'offline';
