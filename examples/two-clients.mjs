@@ -6,28 +6,29 @@ const url = process.argv[2] ?? 'ws://127.0.0.1:3002';
 const alice = '0xa11ce00000000000000000000000000000000001';
 const bob = '0xb0b0000000000000000000000000000000000002';
 
-/** @param {string} name @param {string} address */
-async function signIn(name, address) {
+/** @param {string} name @param {string} address @param {(frame: any, socket: WebSocket) => void} hear */
+async function signIn(name, address, hear) {
   const socket = new WebSocket(url);
-  socket.on('message', (frame) => console.log(`${name} ←`, String(frame)));
+  socket.on('message', (data) => {
+    console.log(`${name} ←`, String(data));
+    hear(JSON.parse(String(data)), socket);
+  });
   await once(socket, 'open');
   socket.send(JSON.stringify({ type: 'auth', address }));
-  await once(socket, 'message');
-  return socket;
 }
 
-const sender = await signIn('alice', alice);
-const message = {
-  type: 'message',
-  to: bob,
-  content: 'ciphertext',
-  messageId: `hello-${Date.now()}`,
-  timestamp: Date.now(),
-};
-sender.send(JSON.stringify(message)); // Bob is offline: the relay answers `queued` …
-await once(sender, 'message');
-const recipient = await signIn('bob  ', bob); // … and `delivered` as soon as Bob's client has it.
-recipient.on('message', () =>
-  recipient.send(JSON.stringify({ type: 'read_receipt', to: alice, messageId: message.messageId })),
-);
-sender.on('message', (frame) => JSON.parse(String(frame)).type === 'read' && process.exit(0));
+/** @param {any} frame @param {WebSocket} socket */
+function atAlice(frame, socket) {
+  const message = { type: 'message', to: bob, content: 'ciphertext', messageId: `hello-${Date.now()}` };
+  if (frame.type === 'auth_success') socket.send(JSON.stringify({ ...message, timestamp: Date.now() }));
+  // Bob is offline, so the relay answers `queued`; he comes, and it says `delivered` once his client has the message.
+  if (frame.type === 'queued') void signIn('bob  ', bob, atBob);
+  if (frame.type === 'read') process.exit(0);
+}
+
+/** @param {any} frame @param {WebSocket} socket */
+function atBob({ type, messageId }, socket) {
+  if (type === 'message') socket.send(JSON.stringify({ type: 'read_receipt', to: alice, messageId }));
+}
+
+await signIn('alice', alice, atAlice);
