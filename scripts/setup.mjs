@@ -26,7 +26,7 @@ function packagesAreStale() {
 }
 
 function installPackages() {
-  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], 'Installing packages');
+  run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'], 'Installing packages');
   writeFileSync(join(root, 'node_modules', '.setup-lock'), lockHash());
 }
 
