@@ -1,7 +1,6 @@
 /** Node's ESM runs as it is; swc only strips types and keeps decorators' metadata. */
-export default {
+const common = {
   testEnvironment: 'node',
-  roots: ['<rootDir>/src', '<rootDir>/protocol', '<rootDir>/test'],
   testMatch: ['**/*.spec.ts'],
   testPathIgnorePatterns: ['/node_modules/', '/dist/'],
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/protocol/dist/'],
@@ -26,5 +25,18 @@ export default {
       },
     ],
   },
+};
+
+/** Everything once; what goes through a whole relay once more with Redis behind it. */
+export default {
+  projects: [
+    {
+      ...common,
+      displayName: 'memory',
+      globals: { STORAGE: 'memory' },
+      roots: ['<rootDir>/src', '<rootDir>/protocol', '<rootDir>/test'],
+    },
+    { ...common, displayName: 'redis', globals: { STORAGE: 'redis' }, roots: ['<rootDir>/test/e2e'] },
+  ],
   collectCoverageFrom: ['src/**/*.ts', 'protocol/*.ts', '!**/*.spec.ts', '!**/*.module.ts'],
 };

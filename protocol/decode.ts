@@ -13,8 +13,13 @@ export class Rejection {
 }
 
 type Fields = Record<string, unknown>;
-type Decoder = (fields: Fields) => ClientFrame | ErrorCode;
+type Decoder = (fields: Fields) => ClientFrame | Rejection | ErrorCode;
 
+const DEVICE_ID = /^[A-Za-z0-9_-]{1,64}$/;
+/** What all connections of the first protocol share. */
+const CLASSIC = 'classic';
+const ENTRY_ID = /^\d{1,15}-\d{1,15}$/;
+const TOKEN = /^[\x21-\x7e]{1,512}$/;
 const MESSAGE_ID = /^[\x20-\x7e]{1,128}$/;
 
 /**
@@ -38,7 +43,7 @@ function decodeFields(fields: Fields): ClientFrame | Rejection {
   return new Rejection(result, isMessageId(fields.messageId) ? fields.messageId : undefined);
 }
 
-function decodeAs(type: string, fields: Fields): ClientFrame | ErrorCode {
+function decodeAs(type: string, fields: Fields): ClientFrame | Rejection | ErrorCode {
   const decoder = DECODERS.get(type);
   return decoder === undefined ? 'unsupported' : decoder(fields);
 }
@@ -46,6 +51,9 @@ function decodeAs(type: string, fields: Fields): ClientFrame | ErrorCode {
 const DECODERS: ReadonlyMap<string, Decoder> = new Map<string, Decoder>([
   ['message', decodeMessage],
   ['auth', decodeAuth],
+  ['hello', decodeHello],
+  ['ack', decodeAck],
+  ['history', decodeHistory],
   ['typing', decodeTyping],
   ['read_receipt', decodeReadReceipt],
   ['signal', decodeSignal],
@@ -79,6 +87,32 @@ function decodeMessage(fields: Fields): ClientFrame | ErrorCode {
 function decodeAuth(fields: Fields): ClientFrame | ErrorCode {
   const address = parseAddress(fields.address);
   return address === null ? 'auth_failed' : { type: 'auth', address };
+}
+
+/** Wrong in any part, it is no opening: the client is told why, and closed. */
+function decodeHello({ v, address, deviceId, token, window }: Fields): ClientFrame | Rejection {
+  const parsed = parseAddress(address);
+  const failed = (why: string): Rejection => new Rejection('auth_failed', undefined, why);
+  if (parsed === null) return failed('address must be an address');
+  if (v !== 2) return failed('v must be 2');
+  if (typeof deviceId !== 'string' || !DEVICE_ID.test(deviceId) || deviceId === CLASSIC) {
+    return failed(`deviceId must be 1 to 64 of A-Z a-z 0-9 _ -, and not "${CLASSIC}"`);
+  }
+  if (token !== undefined && (typeof token !== 'string' || !TOKEN.test(token))) return failed('token must be a token');
+  if (window !== undefined && (!isCount(window) || window < 1 || window > LIMITS.maxWindowEntries)) {
+    return failed(`window must be a whole number from 1 to ${LIMITS.maxWindowEntries}`);
+  }
+  return { type: 'hello', address: parsed, deviceId, token: token ?? null, window: window ?? null };
+}
+
+function decodeAck({ upTo }: Fields): ClientFrame | ErrorCode {
+  return isEntryId(upTo) ? { type: 'ack', upTo } : 'bad_message';
+}
+
+function decodeHistory({ before, limit }: Fields): ClientFrame | ErrorCode {
+  if (before !== undefined && before !== null && !isEntryId(before)) return 'bad_message';
+  if (limit !== undefined && (!isCount(limit) || limit < 1 || limit > LIMITS.pageSize)) return 'bad_message';
+  return { type: 'history', before: before ?? null, limit: limit ?? null };
 }
 
 function decodeTyping(fields: Fields): ClientFrame | ErrorCode {
@@ -119,6 +153,10 @@ function decodeSetPresence(fields: Fields): ClientFrame | ErrorCode {
 /** Printable ASCII only: other code points can collide once stored (lone surrogates become one and the same). */
 function isMessageId(value: unknown): value is string {
   return typeof value === 'string' && MESSAGE_ID.test(value);
+}
+
+function isEntryId(value: unknown): value is string {
+  return typeof value === 'string' && ENTRY_ID.test(value);
 }
 
 function isCount(value: unknown): value is number {

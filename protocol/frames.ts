@@ -4,7 +4,10 @@ import { ERRORS, type ErrorCode } from './errors.js';
 /** What a client may send, after `decodeClientFrame` has checked it. `timestamp`s are integer milliseconds since 1970. */
 export type ClientFrame =
   | { readonly type: 'auth'; readonly address: Address }
+  | HelloFrame
   | MessageFrame
+  | { readonly type: 'ack'; readonly upTo: string }
+  | HistoryFrame
   | { readonly type: 'typing'; readonly to: Address; readonly isTyping: boolean }
   | { readonly type: 'read_receipt'; readonly to: Address; readonly messageId: string }
   | { readonly type: 'signal'; readonly to: Address; readonly data: string }
@@ -12,6 +15,22 @@ export type ClientFrame =
   | { readonly type: 'unsubscribe_presence'; readonly addresses: readonly Address[] }
   | { readonly type: 'set_presence'; readonly visible: boolean }
   | { readonly type: 'ping' };
+
+/** Opens a connection of version 2: a device with a place of its own in the mailbox. */
+export interface HelloFrame {
+  readonly type: 'hello';
+  readonly address: Address;
+  readonly deviceId: string;
+  readonly token: string | null;
+  /** Entries that may be unacknowledged at a time. */
+  readonly window: number | null;
+}
+
+export interface HistoryFrame {
+  readonly type: 'history';
+  readonly before: string | null;
+  readonly limit: number | null;
+}
 
 export interface MessageFrame {
   readonly type: 'message';
@@ -31,6 +50,14 @@ export type GapReason = 'expired' | 'dropped';
 /** What the relay sends, except the two frames of the hot path, which are assembled below. */
 export type ServerFrame =
   | { readonly type: 'auth_success'; readonly address: Address; readonly timestamp: number }
+  | WelcomeFrame
+  | { readonly type: 'sync_complete'; readonly upTo: string | null }
+  | {
+      readonly type: 'history';
+      readonly entries: readonly (OutgoingMessage & { readonly type: 'message' })[];
+      /** Pass as `before` for older ones; `null` at the end. */
+      readonly next: string | null;
+    }
   | { readonly type: 'typing'; readonly from: Address; readonly isTyping: boolean }
   | {
       readonly type: 'read';
@@ -51,6 +78,24 @@ export type ServerFrame =
   | { readonly type: 'pong'; readonly timestamp: number }
   | { readonly type: 'going_away'; readonly reconnectAfterMs: number }
   | ErrorFrame;
+
+/** `auth_success` as version 2 has it. */
+export interface WelcomeFrame {
+  readonly type: 'auth_success';
+  readonly address: Address;
+  readonly timestamp: number;
+  readonly v: 2;
+  readonly deviceId: string;
+  readonly sessionId: string;
+  readonly limits: {
+    readonly maxFrameBytes: number;
+    readonly window: number;
+    readonly maxOfflineMessages: number;
+    readonly retentionHours: number;
+  };
+  /** Entries between this device's cursor and the newest, as far as the relay knows. */
+  readonly pending: number;
+}
 
 export interface ErrorFrame {
   readonly type: 'error';

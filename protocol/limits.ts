@@ -13,6 +13,8 @@ export const LIMITS = {
 
   /** What may be sent on one connection and not yet acknowledged. */
   windowEntries: 64,
+  /** What a client of version 2 may ask for. */
+  maxWindowEntries: 1024,
   windowBytes: 1024 * 1024,
   /** Above this many bytes in a socket's buffer, the relay writes it no more entries and reads it no further. */
   socketBufferBytes: 1024 * 1024,

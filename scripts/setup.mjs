@@ -1,4 +1,5 @@
-// What `npm start` and `npm test` need on a fresh machine: packages and a build. Runs before both; does nothing where there is nothing to do.
+// What `npm start` and `npm test` need on a fresh machine: packages and a build; tests also a Redis server, which they start themselves.
+// Runs before both; does nothing where there is nothing to do.
 // Only Node's standard library: there may be no packages yet.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
@@ -8,16 +9,60 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const MINIMUM_NODE = [20, 19];
+const MINIMUM_REDIS = [7, 0];
 
 checkNode();
+if (['pretest', 'setup:test'].includes(process.env.npm_lifecycle_event ?? '')) ensureRedis();
 if (packagesAreStale()) installPackages();
 if (buildIsStale()) run('npm', ['run', '--silent', 'build'], 'Building');
 
 function checkNode() {
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  const [wantedMajor = 0, wantedMinor = 0] = MINIMUM_NODE;
-  if (major > wantedMajor || (major === wantedMajor && minor >= wantedMinor)) return;
+  if (isAtLeast(process.versions.node, MINIMUM_NODE)) return;
   fail(`Node ${MINIMUM_NODE.join('.')} or newer is needed; this is ${process.versions.node}.`);
+}
+
+/** @param {string} version @param {number[]} minimum */
+function isAtLeast(version, [wantedMajor = 0, wantedMinor = 0]) {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
+}
+
+function ensureRedis() {
+  // One that is too old may be in use: it is not ours to replace.
+  if (redisVersions().length === 0) installRedis();
+  if (!redisVersions().some((version) => isAtLeast(version, MINIMUM_REDIS))) fail(redisHelp());
+}
+
+/** Valkey began at 7.2 and counts as a Redis. */
+function redisVersions() {
+  return ['redis-server', 'valkey-server'].flatMap((command) => {
+    const { stdout } = spawnSync(command, ['--version'], { encoding: 'utf8' });
+    return / v=([\d.]+)/.exec(stdout ?? '')?.[1] ?? [];
+  });
+}
+
+/** Only on Debian and its like, and only where no password is asked for. */
+function installRedis() {
+  if (!existsSync('/usr/bin/apt-get')) fail(redisHelp());
+  const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
+  if (sudo.length > 0 && spawnSync('sudo', ['-n', 'true']).status !== 0) fail(redisHelp());
+  const apt = [...sudo, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-qq', '-o', 'DPkg::Lock::Timeout=60'];
+  // One broken source among many is no reason to stop; the installation tells.
+  spawnSync('/usr/bin/env', [...apt, 'update'], { stdio: ['ignore', 2, 2] });
+  run('/usr/bin/env', [...apt, 'install', '-y', '--no-install-recommends', 'redis-server'], 'Installing redis-server');
+  // Debian starts what it installs; the tests start their own.
+  const hasSystemd = existsSync('/run/systemd/system');
+  const stop = hasSystemd ? ['systemctl', 'disable', '--now', 'redis-server'] : ['service', 'redis-server', 'stop'];
+  run('/usr/bin/env', [...sudo, ...stop], 'Stopping its service');
+}
+
+function redisHelp() {
+  return [
+    `Tests need redis-server ${MINIMUM_REDIS.join('.')} or newer (or valkey-server) on PATH. One of:`,
+    '  sudo apt-get install redis-server    # Debian 12, Ubuntu 24.04 or newer',
+    '  brew install redis',
+    '  docker run --rm -v "$PWD":/relay -w /relay node:22-bookworm npm test',
+  ].join('\n');
 }
 
 function packagesAreStale() {

@@ -2,14 +2,15 @@ import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import { Clock } from '../common/clock.js';
 import { Logger } from '../common/logger.js';
-import { Settings } from '../common/settings.js';
+import { SWEEP_EVERY_MS } from '../presence/presence.repository.js';
 import { PresenceService } from '../presence/presence.service.js';
 import { QueueService } from '../queue/queue.service.js';
 import { Connections } from '../relay/connections.js';
-import { Delivery, VERDICT_SWEEP_MS } from '../relay/delivery.js';
+import { Delivery } from '../relay/delivery.js';
 import { Ephemeral } from '../relay/ephemeral.js';
 import { TICK_MS } from '../relay/liveness.js';
 import { Rooms } from '../relay/room.js';
+import { VERDICT_SWEEP_MS, Verdicts } from '../relay/verdicts.js';
 
 interface Job {
   readonly name: string;
@@ -28,27 +29,25 @@ export class Schedule implements OnApplicationBootstrap {
   constructor(
     private readonly registry: SchedulerRegistry,
     private readonly logger: Logger,
-    settings: Settings,
     clock: Clock,
     connections: Connections,
     delivery: Delivery,
+    verdicts: Verdicts,
     ephemeral: Ephemeral,
     rooms: Rooms,
     queue: QueueService,
     presence: PresenceService,
   ) {
     this.jobs = [
-      { name: 'answer sends', everyMs: VERDICT_SWEEP_MS, run: () => delivery.sweep() },
+      { name: 'answer sends', everyMs: VERDICT_SWEEP_MS, run: () => verdicts.sweep() },
+      { name: 'settle receipts', everyMs: VERDICT_SWEEP_MS, run: () => delivery.settle() },
+      { name: 'look for missed mail', everyMs: 5_000, run: () => delivery.recheck() },
       { name: 'answer ephemeral sends', everyMs: 1_000, run: () => ephemeral.sweep() },
       { name: 'watch connections', everyMs: TICK_MS, run: () => connections.tick(clock.monotonic()) },
       { name: 'forget full budgets', everyMs: 5_000, run: () => rooms.forgetFullBudgets(clock.monotonic()) },
       { name: 'purge mailboxes', everyMs: 15_000, run: () => queue.purge() },
       { name: 'refresh devices', everyMs: 30 * MINUTE_MS, run: () => delivery.refreshDevices() },
-      {
-        name: 'forget last seen',
-        everyMs: 60 * MINUTE_MS,
-        run: async () => void (await presence.forgetSeenBefore(clock.now() - settings.retentionMs)),
-      },
+      { name: 'sweep presence', everyMs: SWEEP_EVERY_MS, run: () => presence.sweep() },
     ];
   }
 

@@ -1,31 +1,84 @@
-import { type DynamicModule, Global, Module, type Provider } from '@nestjs/common';
+import { type DynamicModule, Global, Module, type OnApplicationShutdown, type Provider } from '@nestjs/common';
+import { Backplane } from '../backplane/backplane.js';
+import { SingleNodeBackplane } from '../backplane/backplane.memory.js';
+import { RedisBackplane } from '../backplane/backplane.redis.js';
 import { Clock } from '../common/clock.js';
 import { heapShare } from '../common/heap-share.js';
+import { Logger } from '../common/logger.js';
 import { Settings } from '../common/settings.js';
 import { KeyRepository } from '../keys/key.repository.js';
 import { MemoryKeyRepository } from '../keys/key.repository.memory.js';
+import { RedisKeyRepository } from '../keys/key.repository.redis.js';
 import { PresenceRepository } from '../presence/presence.repository.js';
 import { MemoryPresenceRepository } from '../presence/presence.repository.memory.js';
+import { RedisPresenceRepository } from '../presence/presence.repository.redis.js';
 import { QueueRepository } from '../queue/queue.repository.js';
 import { MemoryQueueRepository } from '../queue/queue.repository.memory.js';
+import { RedisQueueRepository } from '../queue/queue.repository.redis.js';
+import { checkRedis } from '../redis/redis-checks.redis.js';
+import { RedisClient } from '../redis/redis-client.redis.js';
+import { StoreClock } from '../redis/store-clock.redis.js';
 
 export interface Storage {
   readonly queue: QueueRepository;
   readonly keys: KeyRepository;
   readonly presence: PresenceRepository;
+  readonly backplane: Backplane;
+  /** After the last use. */
+  close(): Promise<void>;
 }
 
-/** The only place that knows which implementation runs. */
-export function openStorage(settings: Settings, clock: Clock): Storage {
+/** The only place that knows which implementation runs. Rejects with `StartError` where the store cannot be used. */
+export async function openStorage(settings: Settings, clock: Clock, logger: Logger): Promise<Storage> {
   switch (settings.storage) {
-    case 'memory': {
-      const { retentionMs, maxOfflineMessages: maxReceipts } = settings;
-      return {
-        queue: new MemoryQueueRepository({ clock, retentionMs, maxReceipts, maxTotalBytes: heapShare(1 / 3) }),
-        keys: new MemoryKeyRepository(clock, heapShare(1 / 20)),
-        presence: new MemoryPresenceRepository(clock),
-      };
-    }
+    case 'memory':
+      return openMemory(settings, clock);
+    case 'redis':
+      return openRedis(settings, clock, logger);
+  }
+}
+
+function queueRules({ retentionMs, historyMs, maxOfflineMessages, maxDevicesPerAddress }: Settings) {
+  return { retentionMs, historyMs, maxReceipts: maxOfflineMessages, maxDevices: maxDevicesPerAddress };
+}
+
+function openMemory(settings: Settings, clock: Clock): Storage {
+  return {
+    queue: new MemoryQueueRepository({ clock, ...queueRules(settings), maxTotalBytes: heapShare(1 / 3) }),
+    keys: new MemoryKeyRepository(clock, heapShare(1 / 20)),
+    presence: new MemoryPresenceRepository(clock, settings.retentionMs),
+    backplane: new SingleNodeBackplane(),
+    close: () => Promise.resolve(),
+  };
+}
+
+async function openRedis(settings: Settings, clock: Clock, logger: Logger): Promise<Storage> {
+  const { redisUrl, redisSentinels, redisSentinelName, redisClusterNodes, redisKeyPrefix, redisWaitSeconds } = settings;
+  const client = await RedisClient.connect(
+    { url: redisUrl, sentinels: redisSentinels, sentinelName: redisSentinelName, clusterNodes: redisClusterNodes },
+    redisKeyPrefix,
+    { logger, waitMs: redisWaitSeconds * 1000 },
+  );
+  try {
+    await checkRedis(client, logger);
+    const storeClock = await StoreClock.open(client, clock);
+    const backplane = await RedisBackplane.open({ client, logger });
+    const { node } = backplane;
+    const lastSeenMs = settings.retentionMs;
+    const { durability } = settings;
+    return {
+      queue: new RedisQueueRepository({ client, backplane, clock: storeClock, durability, ...queueRules(settings) }),
+      keys: new RedisKeyRepository(client, storeClock),
+      presence: new RedisPresenceRepository({ client, clock: storeClock, node, lastSeenMs }),
+      backplane,
+      close: async () => {
+        backplane.close();
+        await client.close();
+      },
+    };
+  } catch (error) {
+    await client.close();
+    throw error;
   }
 }
 
@@ -35,7 +88,26 @@ const ports: Provider[] = [
   { provide: QueueRepository, inject: [STORAGE], useFactory: ({ queue }: Storage) => queue },
   { provide: KeyRepository, inject: [STORAGE], useFactory: ({ keys }: Storage) => keys },
   { provide: PresenceRepository, inject: [STORAGE], useFactory: ({ presence }: Storage) => presence },
+  { provide: Backplane, inject: [STORAGE], useFactory: ({ backplane }: Storage) => backplane },
 ];
+
+/** Closes the store once every connection has gone and the servers are closed. */
+class StorageEnd implements OnApplicationShutdown {
+  constructor(
+    private readonly storage: Storage,
+    private readonly logger: Logger,
+  ) {}
+
+  async onApplicationShutdown(): Promise<void> {
+    try {
+      await this.storage.presence.stop();
+    } catch (error) {
+      // Its lease ends by itself.
+      this.logger.warn('presence not given up', { reason: error instanceof Error ? error.message : String(error) });
+    }
+    await this.storage.close();
+  }
+}
 
 @Global()
 @Module({})
@@ -43,8 +115,16 @@ export class StorageModule {
   static forRoot(): DynamicModule {
     return {
       module: StorageModule,
-      providers: [{ provide: STORAGE, inject: [Settings, Clock], useFactory: openStorage }, ...ports],
-      exports: [QueueRepository, KeyRepository, PresenceRepository],
+      providers: [
+        { provide: STORAGE, inject: [Settings, Clock, Logger], useFactory: openStorage },
+        {
+          provide: StorageEnd,
+          inject: [STORAGE, Logger],
+          useFactory: (storage: Storage, logger: Logger) => new StorageEnd(storage, logger),
+        },
+        ...ports,
+      ],
+      exports: [Backplane, QueueRepository, KeyRepository, PresenceRepository],
     };
   }
 }

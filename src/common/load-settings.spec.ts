@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type Environment, loadSettings, SettingsError } from './load-settings.js';
 import { SETTING_ROWS } from './setting.decorator.js';
 
@@ -31,6 +34,16 @@ describe('settings', () => {
     expect(loadSettings({})).toMatchObject({
       trustProxy: false,
       storage: 'memory',
+      redisUrl: 'redis://127.0.0.1:6379',
+      redisSentinels: [],
+      redisSentinelName: 'relay',
+      redisClusterNodes: [],
+      redisKeyPrefix: 'relay:',
+      redisWaitSeconds: 10,
+      durability: 'primary',
+      historyRetentionHours: 0,
+      historyMs: 0,
+      maxDevicesPerAddress: 10,
       authMode: 'open',
       maxQueueBytes: 32 * 1024 * 1024,
       senderShare: 0.5,
@@ -53,7 +66,16 @@ describe('settings', () => {
       LOG_LEVEL: 'silent',
       ALLOWED_ORIGINS: 'https://app.example, http://localhost:8080',
       TRUST_PROXY: '127.0.0.1, 2001:db8::/32',
-      STORAGE: 'memory',
+      STORAGE: 'redis',
+      REDIS_URL: 'rediss://relay:p%40ss@redis.example:6380/2',
+      REDIS_SENTINELS: 'sentinel-1:26379, [::1]:26380',
+      REDIS_SENTINEL_NAME: 'mymaster',
+      REDIS_CLUSTER_NODES: '',
+      REDIS_KEY_PREFIX: 'r1-',
+      REDIS_WAIT_SECONDS: '2.5',
+      DURABILITY: 'replica',
+      HISTORY_RETENTION_HOURS: '24',
+      MAX_DEVICES_PER_ADDRESS: '3',
       AUTH_MODE: 'open',
       MAX_OFFLINE_MESSAGES: '7',
       MAX_QUEUE_BYTES: '8192',
@@ -77,7 +99,16 @@ describe('settings', () => {
       logLevel: 'silent',
       allowedOrigins: ['https://app.example', 'http://localhost:8080'],
       trustProxy: ['127.0.0.1', '2001:db8::/32'],
-      storage: 'memory',
+      storage: 'redis',
+      redisUrl: 'rediss://relay:p%40ss@redis.example:6380/2',
+      redisSentinels: ['sentinel-1:26379', '[::1]:26380'],
+      redisSentinelName: 'mymaster',
+      redisClusterNodes: [],
+      redisKeyPrefix: 'r1-',
+      redisWaitSeconds: 2.5,
+      durability: 'replica',
+      historyRetentionHours: 24,
+      maxDevicesPerAddress: 3,
       authMode: 'open',
       maxOfflineMessages: 7,
       maxQueueBytes: 8192,
@@ -132,7 +163,15 @@ describe('a wrong value', () => {
     ['LOG_LEVEL', ['verbose', 'INFO']],
     ['ALLOWED_ORIGINS', ['app.example', 'https://app.example/', 'https://app.example,', '*,https://app.example', ',']],
     ['TRUST_PROXY', ['true', 'on', '0', '11', 'proxy.example', '10.0.0.0/33', '::/129', '10.0.0.0/8/8', '127.0.0.1,']],
-    ['STORAGE', ['redis']],
+    ['STORAGE', ['postgres', 'Redis']],
+    ['REDIS_SENTINELS', ['sentinel', 'a:0', 'a:65536', 'a:1,', 'redis://a:1', '::1:26379', '[a]:1', 'u:p@a:1']],
+    ['REDIS_SENTINEL_NAME', ['a b', 'a'.repeat(65)]],
+    ['REDIS_CLUSTER_NODES', ['a', 'a:1;b:2', '256.0.0.1:1']],
+    ['REDIS_KEY_PREFIX', ['{a}', 'a b', '*', 'a'.repeat(65)]],
+    ['REDIS_WAIT_SECONDS', ['-1', '3601', '10s']],
+    ['DURABILITY', ['disk']],
+    ['HISTORY_RETENTION_HOURS', ['-1', '8761']],
+    ['MAX_DEVICES_PER_ADDRESS', ['0', '101', '1.5']],
     ['AUTH_MODE', ['signed', 'closed']],
     ['MAX_OFFLINE_MESSAGES', ['0', '-5', '1.5', '1000001', 'many']],
     ['MAX_QUEUE_BYTES', ['4095', '32MB']],
@@ -157,6 +196,12 @@ describe('a wrong value', () => {
 
   it.each([
     ['PORT', ['0', '65535']],
+    ['REDIS_URL', ['redis://localhost', 'rediss://:p%25@[::1]:6380', 'redis://u:p@127.0.0.1:6379/15']],
+    ['REDIS_SENTINELS', ['127.0.0.1:1', '[2001:db8::1]:65535', 'a:1,b-c.example:2']],
+    ['REDIS_KEY_PREFIX', ['a', 'A:b_c-1', 'a'.repeat(64)]],
+    ['REDIS_WAIT_SECONDS', ['0', '3600']],
+    ['HISTORY_RETENTION_HOURS', ['0', '0.5', '8760']],
+    ['MAX_DEVICES_PER_ADDRESS', ['1', '100']],
     ['HOST', ['0.0.0.0', '::', 'localhost', 'relay-1.internal.example']],
     ['ALLOWED_ORIGINS', ['*', 'http://localhost', 'https://app.example:8443']],
     ['TRUST_PROXY', ['::1', '127.0.0.1,10.0.0.0/8', '10.0.0.0/1', '2001:db8::/128']],
@@ -170,6 +215,21 @@ describe('a wrong value', () => {
     ['DRAIN_SECONDS', ['0', '3600']],
   ])('is not what stands at the edge of what %s may be', (name, values) => {
     for (const value of values) expect(problemsOf({ [name]: value })).toEqual([]);
+  });
+
+  it.each([
+    'localhost:6379',
+    'http://u:hunter2@a',
+    'redis://',
+    'redis://u:hunter2@a/x',
+    'redis://u:hunter2@a?db=1',
+    'redis://u:hunter2@a:b',
+    'redis://u:hunter2%zz@a',
+  ])('of REDIS_URL is refused without being shown: %s', (value) => {
+    const [problem, ...others] = problemsOf({ REDIS_URL: value });
+    expect(problem).toMatch(/^REDIS_URL must be a URL such as .* \(it is not shown, since it may hold a password\)$/);
+    expect(problem).not.toContain('hunter2');
+    expect(others).toEqual([]);
   });
 
   it('of TRUST_PROXY is refused where the proxies could not be told apart from clients', () => {
@@ -198,6 +258,40 @@ describe('a wrong value', () => {
     ['MESSAGE_RETENTION_HOURS', '0.00005'],
   ])('is not told to be what it is: %s=%s is above 0', (name, value) => {
     expect(problemsOf({ [name]: value })).toEqual([expect.not.stringContaining('above 0,')]);
+  });
+});
+
+describe('a secret in a file', () => {
+  let directory: string;
+  const write = (text: string): string => {
+    writeFileSync(join(directory, 'secret'), text);
+    return join(directory, 'secret');
+  };
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'relay-settings-'));
+  });
+
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  it('is read, without the line break at its end', () => {
+    const path = write('redis://:hunter2@redis\n');
+    expect(loadSettings({ REDIS_URL_FILE: path }).redisUrl).toBe('redis://:hunter2@redis');
+  });
+
+  it('is refused by name where it is wrong, cannot be read, or is set twice', () => {
+    const path = write('hunter2');
+    expect(problemsOf({ REDIS_URL_FILE: path })).toEqual([expect.stringMatching(/^REDIS_URL must be .*not shown/)]);
+    expect(problemsOf({ REDIS_URL_FILE: join(directory, 'none') })).toEqual([
+      'REDIS_URL_FILE names a file that cannot be read (ENOENT)',
+    ]);
+    expect(problemsOf({ REDIS_URL_FILE: write('redis://a'), REDIS_URL: 'redis://a' })).toEqual([
+      'REDIS_URL and REDIS_URL_FILE are both set; one is enough',
+    ]);
+  });
+
+  it('is there for secrets only', () => {
+    expect(problemsOf({ PORT_FILE: '/dev/null', STORAGE_FILE: '/dev/null' })).toEqual([]);
   });
 });
 
@@ -255,6 +349,24 @@ describe('a contradiction', () => {
   it('of bounds is refused', () => {
     expect(problemsOf({ MAX_QUEUE_BYTES: '8192' })).toEqual([bounds]);
     expect(problemsOf({ MAX_QUEUE_BYTES: '131072' })).toEqual([]);
+  });
+
+  it('of several kinds of Redis is refused, all of it at once', () => {
+    const problems = problemsOf({
+      STORAGE: 'redis',
+      REDIS_SENTINELS: 'a:1',
+      REDIS_CLUSTER_NODES: 'b:2',
+      REDIS_URL: 'redis://a/1',
+    });
+    expect(problems).toEqual([
+      'REDIS_SENTINELS and REDIS_CLUSTER_NODES are both set: a Cluster has no Sentinels',
+      'REDIS_URL names a database, and REDIS_CLUSTER_NODES a Cluster, which has only database 0',
+    ]);
+  });
+
+  it('of durability and memory is refused', () => {
+    expect(problemsOf({ DURABILITY: 'replica' })).toEqual([expect.stringContaining('STORAGE=redis')]);
+    expect(problemsOf({ DURABILITY: 'replica', STORAGE: 'redis' })).toEqual([]);
   });
 
   it('of production and a sign-in that nobody chose is refused, and says what to set', () => {

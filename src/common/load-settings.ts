@@ -1,5 +1,6 @@
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
+import { readFileSync } from 'node:fs';
 import { SETTING_ROWS } from './setting.decorator.js';
 import { Settings } from './settings.js';
 
@@ -12,17 +13,21 @@ export class SettingsError extends Error {
   }
 }
 
+const SECRET_NAMES = SETTING_ROWS.filter(({ isSecret }) => isSecret).map(({ name }) => name);
+
 export type Environment = Readonly<Record<string, unknown>>;
 
 /** The only reader of the environment. Throws `SettingsError` with every mistake at once. */
 export function loadSettings(environment: Environment): Settings {
+  const fromFiles = secretsOf(environment);
   const given = Object.fromEntries(
-    SETTING_ROWS.map(({ name, fallback }) => [name, valueOf(environment, name, fallback)]),
+    SETTING_ROWS.map(({ name, fallback }) => [name, fromFiles.values[name] ?? valueOf(environment, name, fallback)]),
   );
   const settings = plainToInstance(Settings, given, { excludeExtraneousValues: true, exposeDefaultValues: true });
   const wrong = new Set(validateSync(settings, { forbidUnknownValues: false }).map(({ property }) => property));
   const problems = [
     ...misspelled(environment),
+    ...fromFiles.problems,
     ...invalid(wrong, given),
     ...contradictions(settings, wrong, environment),
   ];
@@ -36,14 +41,32 @@ function valueOf(environment: Environment, name: string, fallback: string): stri
   return typeof value === 'string' && value.trim() !== '' ? value.trim() : fallback;
 }
 
+/** What `NAME_FILE` names. A secret in the environment is seen by whoever lists processes. */
+function secretsOf(environment: Environment): { values: Record<string, string>; problems: string[] } {
+  const values: Record<string, string> = {};
+  const problems: string[] = [];
+  for (const name of SECRET_NAMES) {
+    const path = valueOf(environment, `${name}_FILE`, '');
+    if (path === '') continue;
+    if (valueOf(environment, name, '') !== '') problems.push(`${name} and ${name}_FILE are both set; one is enough`);
+    try {
+      values[name] = readFileSync(path, 'utf8').trim();
+    } catch (error) {
+      problems.push(`${name}_FILE names a file that cannot be read (${(error as NodeJS.ErrnoException).code})`);
+    }
+  }
+  return { values, problems };
+}
+
 function invalid(wrong: ReadonlySet<string>, given: Record<string, string>): string[] {
-  return SETTING_ROWS.filter(({ property }) => wrong.has(property)).map(
-    ({ name, must }) => `${name} must be ${must} (it is ${JSON.stringify(given[name])})`,
-  );
+  return SETTING_ROWS.filter(({ property }) => wrong.has(property)).map(({ name, must, isSecret = false }) => {
+    const value = isSecret ? 'it is not shown, since it may hold a password' : `it is ${JSON.stringify(given[name])}`;
+    return `${name} must be ${must} (${value})`;
+  });
 }
 
 function contradictions(settings: Settings, wrong: ReadonlySet<string>, environment: Environment): string[] {
-  const problems: string[] = [];
+  const problems = redisContradictions(settings, wrong);
   const areBytes = !wrong.has('maxQueueBytes') && !wrong.has('maxFrameBytes');
   if (areBytes && settings.maxQueueBytes < settings.maxFrameBytes) {
     problems.push(
@@ -58,9 +81,25 @@ function contradictions(settings: Settings, wrong: ReadonlySet<string>, environm
   return problems;
 }
 
+function redisContradictions(settings: Settings, wrong: ReadonlySet<string>): string[] {
+  const { storage, redisSentinels, redisClusterNodes, redisUrl, durability } = settings;
+  const problems: string[] = [];
+  const isCluster = !wrong.has('redisClusterNodes') && redisClusterNodes.length > 0;
+  if (isCluster && !wrong.has('redisSentinels') && redisSentinels.length > 0) {
+    problems.push('REDIS_SENTINELS and REDIS_CLUSTER_NODES are both set: a Cluster has no Sentinels');
+  }
+  if (isCluster && !wrong.has('redisUrl') && Number(new URL(redisUrl).pathname.slice(1)) > 0) {
+    problems.push('REDIS_URL names a database, and REDIS_CLUSTER_NODES a Cluster, which has only database 0');
+  }
+  if (storage === 'memory' && durability === 'replica') {
+    problems.push('DURABILITY=replica needs STORAGE=redis: memory has no replica');
+  }
+  return problems;
+}
+
 /** Names that nobody reads but that look like one of ours: a typing mistake would otherwise pass in silence. */
 function misspelled(environment: Environment): string[] {
-  const known = SETTING_ROWS.map(({ name }) => name);
+  const known = [...SETTING_ROWS.map(({ name }) => name), ...SECRET_NAMES.map((name) => `${name}_FILE`)];
   return Object.keys(environment)
     .filter((name) => !known.includes(name))
     .flatMap((name) => {

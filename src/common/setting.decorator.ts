@@ -11,6 +11,8 @@ export interface SettingRow {
   readonly meaning: string;
   /** What a value must be, to complete "NAME must be …". */
   readonly must: string;
+  /** It may hold a password: it is never shown, and `NAME_FILE` may name a file that holds it. */
+  readonly isSecret?: boolean;
 }
 
 type Parse = (text: string) => unknown;

@@ -1,4 +1,4 @@
-import { ArrayNotEmpty, IsIn, IsInt, IsNumber, Max, Min, ValidateBy } from 'class-validator';
+import { ArrayNotEmpty, IsIn, IsInt, IsNumber, Matches, Max, Min, ValidateBy } from 'class-validator';
 import { isIP } from 'node:net';
 import { asList, asNumber, Setting } from './setting.decorator.js';
 
@@ -86,13 +86,100 @@ export class Settings {
 
   @Setting({
     name: 'STORAGE',
-    unit: 'memory',
+    unit: 'memory or redis',
     fallback: 'memory',
-    meaning: 'Where mailboxes, keys and presence live. `memory` forgets everything at a restart.',
-    must: 'memory: this version has no other storage',
+    meaning:
+      'Where mailboxes, keys and presence live. `memory` forgets everything at a restart and is for one node; `redis` needs Redis 7.0 or Valkey 7.2.',
+    must: 'memory or redis',
   })
-  @IsIn(['memory'])
-  readonly storage!: 'memory';
+  @IsIn(['memory', 'redis'])
+  readonly storage!: 'memory' | 'redis';
+
+  @Setting({
+    name: 'REDIS_URL',
+    unit: 'URL',
+    fallback: 'redis://127.0.0.1:6379',
+    meaning:
+      'The primary: redis://user:password@host:port/database, or rediss:// for TLS. With Sentinels or a Cluster only user, password and TLS count. `REDIS_URL_FILE` may name a file that holds it.',
+    must: 'a URL such as redis://user:password@host:6379/0, with redis:// or rediss://',
+    isSecret: true,
+  })
+  @ValidateBy({ name: 'isRedisUrl', validator: { validate: isRedisUrl } })
+  readonly redisUrl!: string;
+
+  @Setting(
+    {
+      name: 'REDIS_SENTINELS',
+      unit: 'host:port, comma-separated',
+      fallback: '',
+      meaning:
+        'Sentinels that know where the primary is. They are asked without a password; where they want one, with that of REDIS_URL.',
+      must: 'a comma-separated list such as sentinel-1:26379,sentinel-2:26379',
+    },
+    asEndpoints,
+  )
+  @ValidateBy({ name: 'areEndpoints', validator: { validate: areEndpoints } })
+  readonly redisSentinels!: readonly string[];
+
+  @Setting({
+    name: 'REDIS_SENTINEL_NAME',
+    unit: 'name',
+    fallback: 'relay',
+    meaning: 'What the Sentinels call the primary.',
+    must: 'a name of letters, digits and ._-',
+  })
+  @Matches(/^[\w.-]{1,64}$/)
+  readonly redisSentinelName!: string;
+
+  @Setting(
+    {
+      name: 'REDIS_CLUSTER_NODES',
+      unit: 'host:port, comma-separated',
+      fallback: '',
+      meaning: 'Some nodes of a Cluster; the others are found through them.',
+      must: 'a comma-separated list such as node-1:6379,node-2:6379',
+    },
+    asEndpoints,
+  )
+  @ValidateBy({ name: 'areEndpoints', validator: { validate: areEndpoints } })
+  readonly redisClusterNodes!: readonly string[];
+
+  @Setting({
+    name: 'REDIS_KEY_PREFIX',
+    unit: 'text',
+    fallback: 'relay:',
+    meaning: 'Leads every key and channel, so that a Redis can be shared. Nodes of one relay have the same.',
+    must: '1 to 64 letters, digits and :_-',
+  })
+  @Matches(/^[A-Za-z0-9:_-]{1,64}$/)
+  readonly redisKeyPrefix!: string;
+
+  @Setting(
+    {
+      name: 'REDIS_WAIT_SECONDS',
+      unit: 'seconds',
+      fallback: '10',
+      meaning:
+        'How long a start waits for a Redis that cannot be reached before it gives up with exit code 69; one that is loading its data is waited for without limit.',
+      must: 'a number from 0 to 3600',
+    },
+    asNumber,
+  )
+  @IsNumber()
+  @Min(0)
+  @Max(3600)
+  readonly redisWaitSeconds!: number;
+
+  @Setting({
+    name: 'DURABILITY',
+    unit: 'primary or replica',
+    fallback: 'primary',
+    meaning:
+      'What must have a message before it counts as accepted: the primary, as durable as its appendfsync, or a replica too. `redis` only.',
+    must: 'primary or replica',
+  })
+  @IsIn(['primary', 'replica'])
+  readonly durability!: 'primary' | 'replica';
 
   @Setting({
     name: 'AUTH_MODE',
@@ -173,6 +260,36 @@ export class Settings {
   @Min(0.0001)
   @Max(8760)
   readonly messageRetentionHours!: number;
+
+  @Setting(
+    {
+      name: 'HISTORY_RETENTION_HOURS',
+      unit: 'hours',
+      fallback: '0',
+      meaning: 'How long a message can still be read as history after it was acknowledged; 0: not at all.',
+      must: 'a number from 0 to 8760',
+    },
+    asNumber,
+  )
+  @IsNumber()
+  @Min(0)
+  @Max(8760)
+  readonly historyRetentionHours!: number;
+
+  @Setting(
+    {
+      name: 'MAX_DEVICES_PER_ADDRESS',
+      unit: 'devices',
+      fallback: '10',
+      meaning: 'Devices of one address that have a place in its mailbox.',
+      must: 'a whole number from 1 to 100',
+    },
+    asNumber,
+  )
+  @IsInt()
+  @Min(1)
+  @Max(100)
+  readonly maxDevicesPerAddress!: number;
 
   @Setting(
     {
@@ -304,6 +421,10 @@ export class Settings {
   get retentionMs(): number {
     return Math.round(this.messageRetentionHours * HOUR_MS);
   }
+
+  get historyMs(): number {
+    return Math.round(this.historyRetentionHours * HOUR_MS);
+  }
 }
 
 function isHost(value: unknown): boolean {
@@ -311,6 +432,38 @@ function isHost(value: unknown): boolean {
   if (isIP(value) !== 0) return true;
   // All digits and dots, and no address: a typing mistake that name resolution would take seconds to refuse.
   return !/^[\d.]+$/.test(value) && /^(?!-)[a-zA-Z0-9-]{1,63}(\.[a-zA-Z0-9-]{1,63})*$/.test(value);
+}
+
+function isRedisUrl(value: unknown): boolean {
+  if (typeof value !== 'string' || !URL.canParse(value)) return false;
+  const { protocol, hostname, pathname, search, hash, username, password } = new URL(value);
+  if (!/^rediss?:$/.test(protocol) || hostname === '' || search !== '' || hash !== '') return false;
+  return /^(\/\d{0,4})?$/.test(pathname) && isEncoded(username) && isEncoded(password);
+}
+
+function isEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function asEndpoints(text: string): unknown {
+  return text === '' ? [] : asList(text);
+}
+
+function areEndpoints(value: unknown): boolean {
+  return Array.isArray(value) && value.every(isEndpoint);
+}
+
+/** An IPv6 address stands in brackets. */
+function isEndpoint(value: unknown): boolean {
+  const [, host = '', port = ''] = /^(.+):(\d{1,5})$/.exec(String(value)) ?? [];
+  if (Number(port) < 1 || Number(port) > 65535) return false;
+  const bracketed = /^\[(.+)\]$/.exec(host)?.[1];
+  return bracketed === undefined ? isIP(host) !== 6 && isHost(host) : isIP(bracketed) === 6;
 }
 
 function areOrigins(value: unknown): boolean {

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { Backplane } from '../backplane/backplane.js';
 import { PresenceController } from './presence.controller.js';
 import { PresenceRepository } from './presence.repository.js';
 import { PresenceService } from './presence.service.js';
@@ -8,8 +9,8 @@ import { PresenceService } from './presence.service.js';
   providers: [
     {
       provide: PresenceService,
-      inject: [PresenceRepository],
-      useFactory: (repository: PresenceRepository) => new PresenceService(repository),
+      inject: [PresenceRepository, Backplane],
+      useFactory: (repository: PresenceRepository, backplane: Backplane) => new PresenceService(repository, backplane),
     },
   ],
   exports: [PresenceService],

@@ -13,7 +13,10 @@ export class MemoryPresenceRepository extends PresenceRepository {
   private readonly hidden = new Set<Address>();
   private readonly lastSeen = new Map<Address, number>();
 
-  constructor(private readonly clock: Clock) {
+  constructor(
+    private readonly clock: Pick<Clock, 'now'>,
+    private readonly lastSeenMs = 7 * 24 * 3_600_000,
+  ) {
     super();
   }
 
@@ -58,14 +61,16 @@ export class MemoryPresenceRepository extends PresenceRepository {
     return Promise.resolve({ addresses, next: all.length > limit ? (addresses.at(-1) ?? null) : null });
   }
 
-  override forgetSeenBefore(ms: number): Promise<number> {
-    let forgotten = 0;
-    for (const [address, seen] of this.lastSeen) {
-      if (seen >= ms) continue;
-      this.lastSeen.delete(address);
-      forgotten++;
+  override sweep(): Promise<readonly Address[]> {
+    for (const [address, seenAt] of this.lastSeen) {
+      if (this.isForgotten(seenAt)) this.lastSeen.delete(address);
     }
-    return Promise.resolve(forgotten);
+    // Everybody who looked could see already that they were forgotten, and nobody is told of that.
+    return Promise.resolve([]);
+  }
+
+  override stop(): Promise<readonly Address[]> {
+    return Promise.resolve([]);
   }
 
   private forgetLongestGone(): void {
@@ -79,7 +84,12 @@ export class MemoryPresenceRepository extends PresenceRepository {
   private status(address: Address): PresenceStatus {
     if (this.hidden.has(address)) return NEVER_SEEN;
     if (this.connections.has(address)) return { online: true, lastSeen: null };
-    return { online: false, lastSeen: this.lastSeen.get(address) ?? null };
+    const seenAt = this.lastSeen.get(address);
+    return { online: false, lastSeen: seenAt === undefined || this.isForgotten(seenAt) ? null : seenAt };
+  }
+
+  private isForgotten(seenAt: number): boolean {
+    return seenAt < this.clock.now() - this.lastSeenMs;
   }
 
   private looksOnline(address: Address): boolean {

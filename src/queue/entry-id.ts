@@ -19,3 +19,15 @@ export function parseEntryId(value: string): EntryId | null {
 export function sequenceOf(id: EntryId | null): number {
   return id === null ? 0 : Number(id.slice(id.indexOf('-') + 1));
 }
+
+/** In the order of a mailbox: by time, then by sequence, which begins anew where a store lost its memory. */
+export function isLater(id: EntryId, than: EntryId | null): boolean {
+  if (than === null) return true;
+  const difference = msOf(id) - msOf(than);
+  return difference === 0 ? sequenceOf(id) > sequenceOf(than) : difference > 0;
+}
+
+/** When the entry was stored, ms since 1970. */
+export function msOf(id: EntryId): number {
+  return Number(id.slice(0, id.indexOf('-')));
+}

@@ -3,10 +3,12 @@ import { type EntryId, formatEntryId, sequenceOf } from './entry-id.js';
 import { fingerprint } from './fingerprint.js';
 import type {
   Acknowledged,
+  Acknowledgement,
   Appended,
   Cursor,
   DeviceId,
   Entry,
+  HistoryPage,
   MailboxLimits,
   MessageEntry,
   NewMessage,
@@ -29,7 +31,16 @@ export interface Instant {
 interface Stored {
   readonly entry: Entry;
   readonly bytes: number;
+  readonly storedAt: number;
   readonly expiresAt: number;
+}
+
+export interface MailboxRules {
+  readonly maxDevices: number;
+  /** How long acknowledged entries are kept. */
+  readonly historyMs: number;
+  /** A device, or an empty mailbox, that nobody used for so long is forgotten. */
+  readonly unseenMs: number;
 }
 
 interface Device {
@@ -37,6 +48,7 @@ interface Device {
   sequence: number;
   after: EntryId | null;
   seenAt: number;
+  claim: number;
 }
 
 /** Of an entry and its places in the maps. */
@@ -66,10 +78,12 @@ export class Mailbox {
   private bytesInLog = 0;
   private nextExpiry = Infinity;
   private touchedAt: number;
+  private claims = 0;
 
   constructor(
     private readonly address: Address,
     private readonly tally: Tally,
+    private readonly rules: MailboxRules,
     now: Instant,
   ) {
     this.touchedAt = now.monotonicMs;
@@ -80,6 +94,10 @@ export class Mailbox {
   /** Messages that no device has acknowledged. */
   get pendingMessages(): number {
     return this.pendingLoad.messages;
+  }
+
+  get newest(): EntryId | null {
+    return this.head;
   }
 
   /** `roomBytes`: what the store as a whole can still hold. */
@@ -106,7 +124,7 @@ export class Mailbox {
       timestamp,
       queuedAt: now.wallMs,
     };
-    this.push({ entry, bytes, expiresAt: now.monotonicMs + message.ttlMs });
+    this.push({ entry, bytes, storedAt: now.monotonicMs, expiresAt: now.monotonicMs + message.ttlMs });
     this.messagesInLog++;
     this.bytesInLog += bytes;
     this.tally.accepted++;
@@ -114,7 +132,7 @@ export class Mailbox {
     this.boundLog(limits);
     const record = { sequence: this.last, id, fingerprint: print, read: false, lost: false };
     this.remembered.add(from, messageId, record, this.furthest);
-    return { kind: 'stored', entry };
+    return { kind: 'stored', entry, isHeldElsewhere: false };
   }
 
   appendReceipts(receipts: readonly Receipt[], maxReceipts: number, ttlMs: number, now: Instant): ReceiptEntry[] {
@@ -122,18 +140,24 @@ export class Mailbox {
     const entries = receipts.map((receipt) => {
       const id = this.nextId(now);
       const entry: ReceiptEntry = { ...receipt, id, sequence: this.last };
-      this.push({ entry, bytes: 0, expiresAt: now.monotonicMs + ttlMs });
+      this.push({ entry, bytes: 0, storedAt: now.monotonicMs, expiresAt: now.monotonicMs + ttlMs });
       return entry;
     });
     if (this.log.length - this.messagesInLog > maxReceipts) this.dropOldestReceipts(maxReceipts);
     return entries;
   }
 
-  open(device: DeviceId, now: Instant): Cursor {
+  /** `null` where there are as many devices as there may be. */
+  open(id: DeviceId, exclusive: boolean, now: Instant): Cursor | null {
     this.expireDue(now);
+    this.retireDevices(now, id);
+    const isNew = !this.devices.some((known) => known.id === id);
+    if (isNew && this.devices.length >= this.rules.maxDevices) return null;
     this.touchedAt = now.monotonicMs;
-    const { after } = this.register(device, now);
-    return { after, head: this.head };
+    const device = this.register(id, now);
+    if (exclusive) device.claim = ++this.claims;
+    const { after, claim } = device;
+    return { after, head: this.head, claim, devices: this.devices.length, isHeldElsewhere: false };
   }
 
   read(after: EntryId | null, maxEntries: number, maxBytes: number, now: Instant): Page {
@@ -151,21 +175,27 @@ export class Mailbox {
     return { entries, upTo, droppedUpTo: this.droppedUpTo };
   }
 
-  acknowledge(deviceId: DeviceId, upTo: EntryId, keepAfter: EntryId | null | undefined, now: Instant): Acknowledged {
+  acknowledge({ device: id, upTo, claim = 0, keepAfter }: Acknowledgement, now: Instant): Acknowledged {
     const sequence = sequenceOf(upTo);
     if (sequence > this.last) return { kind: 'ahead' };
+    const known = this.devices.find((device) => device.id === id);
+    if (claim > 0 && known?.claim !== claim) return { kind: 'superseded' };
     // Before the cursor moves: an acknowledgement that comes after the expiry comes too late to count.
     this.expireDue(now);
-    const device = this.register(deviceId, now);
+    const named = this.log[this.indexAfter(sequence) - 1]?.entry;
+    // An id that nobody gave.
+    if (named?.sequence === sequence && named.id !== upTo) return { kind: 'ahead' };
+    const device = this.register(id, now);
     if (sequence > device.sequence) {
       device.sequence = sequence;
       device.after = upTo;
     }
     const before = this.furthest;
     const silent = sequence > before ? this.advance(upTo, sequence) : NOTHING;
-    this.trim(keepAfter === undefined ? Infinity : sequenceOf(keepAfter));
+    this.retireDevices(now, id);
+    this.trim(keepAfter === undefined ? Infinity : sequenceOf(keepAfter), now);
     this.touchedAt = now.monotonicMs;
-    return { kind: 'acknowledged', before, silent };
+    return { kind: 'acknowledged', before, silent, owed: null };
   }
 
   markRead(from: Address, messageId: string): ReadMark {
@@ -175,7 +205,7 @@ export class Mailbox {
     known.read = true;
     const wasAcknowledged = known.sequence <= this.furthest;
     if (!wasAcknowledged) this.silenced.add(known.sequence);
-    return { kind: 'marked', sequence: known.sequence, wasAcknowledged };
+    return { kind: 'marked', sequence: known.sequence, wasAcknowledged, owed: null };
   }
 
   pending(after: EntryId | null, maxEntries: number, maxBytes: number, now: Instant): PendingPage {
@@ -193,6 +223,22 @@ export class Mailbox {
     return { messages, more: false };
   }
 
+  history(before: EntryId | null, maxEntries: number, maxBytes: number, now: Instant): HistoryPage {
+    this.expireDue(now);
+    const messages: MessageEntry[] = [];
+    let pageBytes = 0;
+    const end = before === null ? this.log.length : this.indexAfter(sequenceOf(before) - 1);
+    for (let i = end - 1; i >= 0; i--) {
+      const { entry, bytes } = this.log[i]!;
+      if (entry.kind !== 'message') continue;
+      pageBytes += bytes;
+      const isFull = messages.length === maxEntries || (pageBytes > maxBytes && messages.length > 0);
+      if (isFull) return { messages, next: messages.at(-1)!.id };
+      messages.push(entry);
+    }
+    return { messages, next: null };
+  }
+
   clear(now: Instant): number {
     this.expireDue(now);
     const count = this.pendingMessages;
@@ -202,19 +248,17 @@ export class Mailbox {
     return count;
   }
 
-  /** Forgets devices unseen since then, and says whether the mailbox itself can be forgotten. */
-  retire(seenSince: number, now: Instant): boolean {
+  /** Forgets devices that nobody used, and says whether the mailbox itself can be forgotten. */
+  retire(now: Instant): boolean {
     this.expireDue(now);
     const known = this.devices.length;
-    for (let i = known - 1; i >= 0; i--) {
-      if (this.devices[i]!.seenAt < seenSince) this.devices.splice(i, 1);
-    }
+    this.retireDevices(now);
     // Only then: what a slow connection still reads is kept beyond its device's cursor.
-    if (this.devices.length < known) this.trim(Infinity);
+    if (this.devices.length < known || this.rules.historyMs > 0) this.trim(Infinity, now);
     if (this.log.length > 0) return false;
     // One device and never an entry: it would be made again just the same. Strangers leave many of these.
     if (this.head === null && this.devices.length <= 1) return true;
-    return this.devices.length === 0 && this.touchedAt < seenSince;
+    return this.devices.length === 0 && this.touchedAt < now.monotonicMs - this.rules.unseenMs;
   }
 
   /** The mailbox itself is forgotten. */
@@ -305,7 +349,7 @@ export class Mailbox {
     let device = this.devices.find((known) => known.id === id);
     if (device === undefined) {
       const { sequence, after } = this.oldestOwed();
-      device = { id, sequence, after, seenAt: now.monotonicMs };
+      device = { id, sequence, after, seenAt: now.monotonicMs, claim: 0 };
       this.devices.push(device);
     }
     device.seenAt = now.monotonicMs;
@@ -336,13 +380,25 @@ export class Mailbox {
     return silent;
   }
 
-  private trim(keepAfter: number): void {
+  private retireDevices(now: Instant, but?: DeviceId): void {
+    const seenSince = now.monotonicMs - this.rules.unseenMs;
+    for (let i = this.devices.length - 1; i >= 0; i--) {
+      const { id, seenAt } = this.devices[i]!;
+      if (id !== but && seenAt < seenSince) this.devices.splice(i, 1);
+    }
+  }
+
+  private trim(keepAfter: number, now: Instant): void {
+    const keptSince = now.monotonicMs - this.rules.historyMs;
     let floor = keepAfter;
     for (const device of this.devices) floor = Math.min(floor, device.sequence);
     // Without a device nobody has acknowledged: what is pending stays.
     floor = Math.min(floor, this.furthest);
     let count = 0;
-    while (count < this.log.length && this.log[count]!.entry.sequence <= floor) count++;
+    for (; count < this.log.length; count++) {
+      const { entry, storedAt } = this.log[count]!;
+      if (entry.sequence > floor || (this.rules.historyMs > 0 && storedAt > keptSince)) break;
+    }
     if (count > 0) this.shift(count);
   }
 

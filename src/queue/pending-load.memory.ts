@@ -1,5 +1,11 @@
 import type { Address } from '@relay/protocol';
-import type { ExpiredMessage, MailboxLimits } from './queue.repository.js';
+import type { MailboxLimits } from './queue.repository.js';
+
+export interface ExpiredMessage {
+  readonly mailbox: Address;
+  readonly from: Address;
+  readonly messageId: string;
+}
 
 /** What happened to messages, counted where it happens; one for all mailboxes of a repository. */
 export interface Tally {

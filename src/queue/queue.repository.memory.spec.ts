@@ -10,7 +10,14 @@ const mailbox = (n: number): Address => `0x${n.toString(16).padStart(40, '0')}` 
 /** What only the memory of one process can run out of. */
 describe('MemoryQueueRepository', () => {
   const open = (maxTotalBytes: number): MemoryQueueRepository =>
-    new MemoryQueueRepository({ clock: new ManualClock(), retentionMs: 1e6, maxReceipts: 10, maxTotalBytes });
+    new MemoryQueueRepository({
+      clock: new ManualClock(),
+      retentionMs: 1e6,
+      maxDevices: 10,
+      historyMs: 0,
+      maxReceipts: 10,
+      maxTotalBytes,
+    });
 
   const message = (messageId: string) => ({
     from: ALICE,
@@ -35,7 +42,7 @@ describe('MemoryQueueRepository', () => {
     });
     for (const full of [mailbox(1), mailbox(2), mailbox(3)]) {
       const [entry] = (await queue.pending(full, null, 1, Infinity)).messages;
-      await queue.acknowledge(full, 'phone', entry!.id);
+      await queue.acknowledge(full, { device: 'phone', upTo: entry!.id });
     }
     expect(await queue.append(mailbox(999), message('n'), LIMITS)).toMatchObject({ kind: 'stored' });
   });
@@ -52,7 +59,14 @@ describe('MemoryQueueRepository', () => {
 
   it('remembers no more of what expired because one old message still waits', async () => {
     const clock = new ManualClock();
-    const queue = new MemoryQueueRepository({ clock, retentionMs: 1e9, maxReceipts: 10, maxTotalBytes: 1_000_000 });
+    const queue = new MemoryQueueRepository({
+      clock,
+      retentionMs: 1e9,
+      maxDevices: 10,
+      historyMs: 0,
+      maxReceipts: 10,
+      maxTotalBytes: 1_000_000,
+    });
     await queue.append(mailbox(1), { ...message('waits'), ttlMs: 1e9 }, LIMITS);
     for (let n = 1; n <= 8_000; n++) {
       const appended = await queue.append(mailbox(1), { ...message(`m${n}`), content: 'x', ttlMs: 10 }, LIMITS);

@@ -1,19 +1,22 @@
-import type { Address } from '@relay/protocol';
+import { type Address, RelayError } from '@relay/protocol';
 import type { Clock } from '../common/clock.js';
 import type { EntryId } from './entry-id.js';
-import { type Instant, Mailbox, MAILBOX_COST_BYTES } from './mailbox.memory.js';
+import { type Instant, Mailbox, MAILBOX_COST_BYTES, type MailboxRules } from './mailbox.memory.js';
 import type { Tally } from './pending-load.memory.js';
 import {
   type Acknowledged,
+  type Acknowledgement,
   type Appended,
   type Cursor,
   type DeviceId,
+  type HistoryPage,
   type Ledger,
   type MailboxLimits,
   type NewMessage,
+  type OpenOptions,
+  type OwedReceipts,
   type Page,
   type PendingPage,
-  type Purged,
   QueueRepository,
   type ReadMark,
   type Receipt,
@@ -25,6 +28,10 @@ export interface MemoryQueueOptions {
   /** How long receipts are kept, and devices and empty mailboxes after they were last used. */
   readonly retentionMs: number;
   readonly maxReceipts: number;
+  /** Of one address. */
+  readonly maxDevices: number;
+  /** How long acknowledged entries are kept. */
+  readonly historyMs: number;
   /** What all mailboxes together may cost, in bytes of memory, about. */
   readonly maxTotalBytes: number;
 }
@@ -32,7 +39,7 @@ export interface MemoryQueueOptions {
 const EMPTY_PAGE: Page = { entries: [], upTo: null, droppedUpTo: 0 };
 /** A mailbox is remembered this much longer than its mail, so that a device that comes back late learns what it missed. */
 const STATE_GRACE_MS = 2 * 60 * 60 * 1000;
-const EXPIRED_PER_PURGE = 1_000;
+const EXPIRED_PER_CALL = 1_000;
 const MAILBOXES_PER_PURGE = 2_000;
 
 /** Mailboxes of this process, lost with it. Every method runs to its end at once, so calls never interleave. */
@@ -50,8 +57,12 @@ export class MemoryQueueRepository extends QueueRepository {
   };
   private round: Iterator<[Address, Mailbox]> | null = null;
 
+  private readonly rules: MailboxRules;
+
   constructor(private readonly options: MemoryQueueOptions) {
     super();
+    const { maxDevices, historyMs, retentionMs } = options;
+    this.rules = { maxDevices, historyMs, unseenMs: retentionMs + STATE_GRACE_MS };
   }
 
   override append(address: Address, message: NewMessage, limits: MailboxLimits): Promise<Appended> {
@@ -70,9 +81,11 @@ export class MemoryQueueRepository extends QueueRepository {
     return Promise.resolve(this.obtain(address, now).appendReceipts(receipts, maxReceipts, retentionMs, now));
   }
 
-  override open(address: Address, device: DeviceId): Promise<Cursor> {
+  override open(address: Address, device: DeviceId, { exclusive = false }: OpenOptions = {}): Promise<Cursor> {
     const now = this.instant();
-    return Promise.resolve(this.obtain(address, now).open(device, now));
+    const cursor = this.obtain(address, now).open(device, exclusive, now);
+    if (cursor !== null) return Promise.resolve(cursor);
+    return Promise.reject(new RelayError('forbidden', 'This address has as many devices as it may have'));
   }
 
   override read(address: Address, after: EntryId | null, maxEntries: number, maxBytes: number): Promise<Page> {
@@ -80,13 +93,8 @@ export class MemoryQueueRepository extends QueueRepository {
     return Promise.resolve(page ?? EMPTY_PAGE);
   }
 
-  override acknowledge(
-    address: Address,
-    device: DeviceId,
-    upTo: EntryId,
-    keepAfter?: EntryId | null,
-  ): Promise<Acknowledged> {
-    const acknowledged = this.mailboxes.get(address)?.acknowledge(device, upTo, keepAfter, this.instant());
+  override acknowledge(address: Address, acknowledgement: Acknowledgement): Promise<Acknowledged> {
+    const acknowledged = this.mailboxes.get(address)?.acknowledge(acknowledgement, this.instant());
     return Promise.resolve(acknowledged ?? { kind: 'ahead' });
   }
 
@@ -114,24 +122,53 @@ export class MemoryQueueRepository extends QueueRepository {
     return Promise.resolve(this.mailboxes.get(address)?.clear(this.instant()) ?? 0);
   }
 
-  override purge(): Promise<Purged> {
+  override heads(addresses: readonly Address[]): Promise<readonly (EntryId | null)[]> {
+    return Promise.resolve(addresses.map((address) => this.mailboxes.get(address)?.newest ?? null));
+  }
+
+  override history(
+    address: Address,
+    before: EntryId | null,
+    maxEntries: number,
+    maxBytes: number,
+  ): Promise<HistoryPage> {
+    const page = this.mailboxes.get(address)?.history(before, maxEntries, maxBytes, this.instant());
+    return Promise.resolve(page ?? { messages: [], next: null });
+  }
+
+  override purge(): Promise<boolean> {
     const now = this.instant();
-    const seenSince = now.monotonicMs - this.options.retentionMs - STATE_GRACE_MS;
     const round = (this.round ??= this.mailboxes.entries());
-    let more = true;
     for (let i = 0; i < MAILBOXES_PER_PURGE; i++) {
       const next = round.next();
       if (next.done === true) {
         this.round = null;
-        more = false;
-        break;
+        return Promise.resolve(false);
       }
       const [address, mailbox] = next.value;
-      if (mailbox.retire(seenSince, now)) this.forget(address, mailbox);
-      if (this.tally.unreported.length >= EXPIRED_PER_PURGE) break;
+      if (mailbox.retire(now)) this.forget(address, mailbox);
+      if (this.tally.unreported.length >= EXPIRED_PER_CALL) break;
     }
-    const expired = this.tally.unreported.splice(0, EXPIRED_PER_PURGE);
-    return Promise.resolve({ expired, more: more || this.tally.unreported.length > 0 });
+    return Promise.resolve(true);
+  }
+
+  /** Only of what expired: in one process, a receipt is passed on in the turn that makes it due. */
+  override owed(): Promise<readonly OwedReceipts[]> {
+    const due = this.tally.unreported.splice(0, EXPIRED_PER_CALL);
+    const timestamp = this.options.clock.now();
+    const receipts = due.map(({ mailbox, from, messageId }) => {
+      const receipt: Receipt = { kind: 'expired', peer: mailbox, messageId, timestamp };
+      return { to: from, receipt };
+    });
+    return Promise.resolve(receipts.length === 0 ? [] : [{ owed: '', receipts }]);
+  }
+
+  override settle(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  override onAppended(): void {
+    // There is no other node.
   }
 
   override ledger(): Promise<Ledger> {
@@ -147,7 +184,7 @@ export class MemoryQueueRepository extends QueueRepository {
   private obtain(address: Address, now: Instant): Mailbox {
     let mailbox = this.mailboxes.get(address);
     if (mailbox === undefined) {
-      mailbox = new Mailbox(address, this.tally, now);
+      mailbox = new Mailbox(address, this.tally, this.rules, now);
       this.mailboxes.set(address, mailbox);
     }
     return mailbox;

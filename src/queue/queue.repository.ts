@@ -56,7 +56,12 @@ export interface MailboxLimits {
 }
 
 export type Appended =
-  | { readonly kind: 'stored'; readonly entry: MessageEntry }
+  | {
+      readonly kind: 'stored';
+      readonly entry: MessageEntry;
+      /** Whether another node holds a connection of the recipient, as far as the store knows. */
+      readonly isHeldElsewhere: boolean;
+    }
   /** Stored before, whatever became of it since: `acknowledged` tells whether a device has it, or its owner has read it. */
   | { readonly kind: 'repeat'; readonly id: EntryId; readonly acknowledged: boolean }
   | {
@@ -64,13 +69,46 @@ export type Appended =
       readonly code: 'mailbox_full' | 'sender_share_full' | 'id_conflict' | 'store_unavailable';
     };
 
+/** Names the receipts that a call made due, until `settle` says that they were passed on. */
+export type Owed = string;
+
+export interface OwedReceipts {
+  readonly owed: Owed;
+  readonly receipts: readonly { readonly to: Address; readonly receipt: Receipt }[];
+}
+
 /** A device's place in the log. */
 export interface Cursor {
   /** Up to here everything is acknowledged; `null` before the first entry. */
   readonly after: EntryId | null;
   /** The newest entry that the mailbox ever had, still kept or not. */
   readonly head: EntryId | null;
+  /** Of an exclusive opening, which speaks for its device until a later one does; 0 where nobody ever asked for that. */
+  readonly claim: number;
+  /** How many devices the address has, this one among them. */
+  readonly devices: number;
+  /** Whether another node holds a connection of the address, as far as the store knows. */
+  readonly isHeldElsewhere: boolean;
 }
+
+export interface OpenOptions {
+  /** From now on only this opening acknowledges for the device: earlier ones are superseded. */
+  readonly exclusive?: boolean;
+}
+
+/** What a device says it has. */
+export interface Acknowledgement {
+  readonly device: DeviceId;
+  readonly upTo: EntryId;
+  /** Of the exclusive opening that this comes from; 0 where none is needed. */
+  readonly claim?: number;
+  /** Entries after this one stay: a live connection still has to read them. */
+  readonly keepAfter?: EntryId | null | undefined;
+  /** Messages up to `upTo` whose senders are owed `delivered`, unless it is known to be owed no more. */
+  readonly messages?: readonly MessageReference[];
+}
+
+export type MessageReference = Pick<MessageEntry, 'sequence' | 'from' | 'messageId'>;
 
 export interface Page {
   /** Oldest first. Sequences that are missing before or between them have expired or were dropped. */
@@ -94,28 +132,24 @@ export type Acknowledged =
       readonly before: number;
       /** Sequences above `before` that are owed no `delivered`: expired, dropped, or their `read` went out first. */
       readonly silent: readonly number[];
+      /** The rest of `messages` after `before`, to be settled once their senders know; `null` where there is none. */
+      readonly owed: Owed | null;
     }
   /** Beyond the newest entry: nothing moved. */
-  | { readonly kind: 'ahead' };
+  | { readonly kind: 'ahead' }
+  /** A later opening speaks for the device: nothing moved. */
+  | { readonly kind: 'superseded' };
 
 /** `unknown`: that sender sent no such message here, as far as the mailbox remembers. */
 export type ReadMark =
-  | { readonly kind: 'marked'; readonly sequence: number; readonly wasAcknowledged: boolean }
+  | {
+      readonly kind: 'marked';
+      readonly sequence: number;
+      readonly wasAcknowledged: boolean;
+      readonly owed: Owed | null;
+    }
   | { readonly kind: 'repeat' }
   | { readonly kind: 'unknown' };
-
-export interface ExpiredMessage {
-  readonly mailbox: Address;
-  readonly from: Address;
-  readonly messageId: string;
-}
-
-export interface Purged {
-  /** Messages whose retention ended before anybody acknowledged them; each is reported once. */
-  readonly expired: readonly ExpiredMessage[];
-  /** Whether the round is unfinished: call again. */
-  readonly more: boolean;
-}
 
 /** accepted = acknowledged + expired + dropped + pending, always. Receipts are not counted. */
 export interface Ledger {
@@ -127,6 +161,16 @@ export interface Ledger {
   /** Mailboxes with a pending message. */
   readonly mailboxes: number;
 }
+
+/** Entries as they were before they left the log, newest first. */
+export interface HistoryPage {
+  readonly messages: readonly MessageEntry[];
+  /** Pass as `before` for older ones; `null` at the end. */
+  readonly next: EntryId | null;
+}
+
+/** Hears of entries that other nodes append; a hint, which may be lost. */
+export type AppendedElsewhere = (mailbox: Address, entry: Entry) => void;
 
 /**
  * The log of entries owed to one address, oldest first, with a cursor per device. Operations on one mailbox are atomic
@@ -144,8 +188,11 @@ export abstract class QueueRepository {
   /** Receipts never count against the mailbox's bounds: they have one of their own, and the oldest give way. */
   abstract appendReceipts(mailbox: Address, receipts: readonly Receipt[]): Promise<readonly ReceiptEntry[]>;
 
-  /** Registers the device, from now on owed every entry. A new one starts at the oldest entry still owed to anybody. */
-  abstract open(mailbox: Address, device: DeviceId): Promise<Cursor>;
+  /**
+   * Registers the device, from now on owed every entry, and keeps it from being retired. A new one starts at the oldest
+   * entry still kept. Rejects with `RelayError('forbidden')` where the address has as many devices as it may have.
+   */
+  abstract open(mailbox: Address, device: DeviceId, options?: OpenOptions): Promise<Cursor>;
 
   /** At most `maxEntries`, and no more than `maxBytes` of content beyond the first. What has expired is never among them. */
   abstract read(mailbox: Address, after: EntryId | null, maxEntries: number, maxBytes: number): Promise<Page>;
@@ -154,12 +201,7 @@ export abstract class QueueRepository {
    * Cumulative and monotonic: an older `upTo` changes nothing. Entries leave the log when every device has passed
    * them, but not those after `keepAfter`, which a live connection still has to read.
    */
-  abstract acknowledge(
-    mailbox: Address,
-    device: DeviceId,
-    upTo: EntryId,
-    keepAfter?: EntryId | null,
-  ): Promise<Acknowledged>;
+  abstract acknowledge(mailbox: Address, acknowledgement: Acknowledgement): Promise<Acknowledged>;
 
   /** Remembers that the owner of the mailbox has read that message; only the first call is `marked`. */
   abstract markRead(mailbox: Address, from: Address, messageId: string): Promise<ReadMark>;
@@ -173,8 +215,31 @@ export abstract class QueueRepository {
   /** Drops what is pending, on the owner's word; returns how many messages that were. */
   abstract clear(mailbox: Address): Promise<number>;
 
-  /** Forgets what has expired, and what nobody will ask for again. Works through a part of the mailboxes per call. */
-  abstract purge(): Promise<Purged>;
+  /** The newest entry that each mailbox ever had. */
+  abstract heads(mailboxes: readonly Address[]): Promise<readonly (EntryId | null)[]>;
+
+  /** Messages before an id (`null`: the newest), newest first, as far as they are kept. */
+  abstract history(
+    mailbox: Address,
+    before: EntryId | null,
+    maxEntries: number,
+    maxBytes: number,
+  ): Promise<HistoryPage>;
+
+  /** Forgets what has expired, and what nobody will ask for again. Works through a part of the mailboxes; true: call again. */
+  abstract purge(): Promise<boolean>;
+
+  /**
+   * Receipts that nobody passed on: of messages that expired, and those whose node went away in between. Until they are
+   * settled they are named again, but not more often than a node may take to settle them.
+   */
+  abstract owed(): Promise<readonly OwedReceipts[]>;
+
+  /** Their senders know, or it waits in their mailboxes. */
+  abstract settle(owed: readonly Owed[]): Promise<void>;
 
   abstract ledger(): Promise<Ledger>;
+
+  /** One listener. Never called where there is but one node. */
+  abstract onAppended(listener: AppendedElsewhere): void;
 }

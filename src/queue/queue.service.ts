@@ -2,23 +2,24 @@ import { type Address, LIMITS, RelayError } from '@relay/protocol';
 import { type EntryId, sequenceOf } from './entry-id.js';
 import {
   CLASSIC_DEVICE,
-  type ExpiredMessage,
   type MessageEntry,
+  type OwedReceipts,
   type PendingPage,
   type QueueRepository,
 } from './queue.repository.js';
 
 /** Who passes on what happened to messages outside of their recipient's connections. */
 export interface QueueObserver {
-  acknowledged(mailbox: Address, messages: readonly MessageEntry[]): void;
-  expired(messages: readonly ExpiredMessage[]): void;
+  /** Tells their senders, and resolves once they know or it waits in their mailboxes. */
+  acknowledged(mailbox: Address, messages: readonly MessageEntry[]): Promise<void>;
+  owed(receipts: OwedReceipts['receipts']): Promise<void>;
   /** What a live connection still has to read stays in the log; `undefined` where there is none. */
   keepAfter(mailbox: Address): EntryId | null | undefined;
 }
 
 const NOBODY: QueueObserver = {
-  acknowledged: () => undefined,
-  expired: () => undefined,
+  acknowledged: () => Promise.resolve(),
+  owed: () => Promise.resolve(),
   keepAfter: () => undefined,
 };
 
@@ -35,22 +36,34 @@ export class QueueService {
   /** Acknowledges for a client that polls; its senders are told `delivered`. Returns how many messages that were. */
   async acknowledge(mailbox: Address, upTo: EntryId): Promise<number> {
     const messages = await this.pendingUpTo(mailbox, upTo);
-    const result = await this.queue.acknowledge(mailbox, CLASSIC_DEVICE, upTo, this.observer.keepAfter(mailbox));
-    if (result.kind === 'ahead') throw new RelayError('ack_ahead');
-    const { before, silent } = result;
+    const keepAfter = this.observer.keepAfter(mailbox);
+    const result = await this.queue.acknowledge(mailbox, { device: CLASSIC_DEVICE, upTo, keepAfter, messages });
+    if (result.kind !== 'acknowledged') throw new RelayError('ack_ahead');
+    const { before, silent, owed } = result;
     const first = messages.filter(({ sequence }) => sequence > before && !silent.includes(sequence));
-    this.observer.acknowledged(mailbox, first);
+    await this.observer.acknowledged(mailbox, first);
+    if (owed !== null) await this.queue.settle([owed]);
     return messages.filter(({ sequence }) => sequence > before).length;
   }
 
-  /** Works through all mailboxes once, in parts between which other work may run. */
+  /** Works through all mailboxes once, in parts between which other work may run, and passes on what is owed. */
   async purge(): Promise<void> {
-    let more = true;
-    while (more) {
-      const purged = await this.queue.purge();
-      if (purged.expired.length > 0) this.observer.expired(purged.expired);
-      ({ more } = purged);
+    let isUnfinished = true;
+    while (isUnfinished) {
+      isUnfinished = await this.queue.purge();
+      await this.passOnOwed();
       await new Promise(setImmediate);
+    }
+  }
+
+  private async passOnOwed(): Promise<void> {
+    for (;;) {
+      const found = await this.queue.owed();
+      if (found.length === 0) return;
+      for (const { owed, receipts } of found) {
+        await this.observer.owed(receipts);
+        await this.queue.settle([owed]);
+      }
     }
   }
 

@@ -10,28 +10,41 @@ import {
   errorFrame,
   LIMITS,
   Rejection,
+  RelayError,
 } from '@relay/protocol';
 import type { PresenceStatus } from '../presence/presence.repository.js';
 import type { PresenceWatcher } from '../presence/presence.service.js';
-import { type EntryId } from '../queue/entry-id.js';
-import type { Cursor, Entry } from '../queue/queue.repository.js';
+import { type EntryId, isLater } from '../queue/entry-id.js';
+import {
+  CLASSIC_DEVICE,
+  type Cursor,
+  type DeviceId,
+  type Entry,
+  type ReceiptEntry,
+} from '../queue/queue.repository.js';
 import type { Link, Mark } from './link.js';
 import { Liveness } from './liveness.js';
 import type { MailboxReader, ReaderEvents } from './mailbox-reader.js';
 import type { Room } from './room.js';
+import { UnstoredFrames } from './unstored-frames.js';
 
-/** What a client may send once it has signed in. */
-export type SignedInFrame = Exclude<ClientFrame, { type: 'auth' }>;
+/** What a client may send once it has signed in, and the relay handles. */
+export type SignedInFrame = Exclude<ClientFrame, { type: 'auth' | 'hello' | 'ack' }>;
+
+/** How a connection was opened, and for which device. */
+export type Opening = Extract<ClientFrame, { type: 'auth' | 'hello' }>;
 
 /** What a connection needs of the relay behind it. */
 export interface ConnectionHost {
   /** Monotonic ms. */
   now(): number;
   /** Joins the address's room and opens its mailbox; the connection calls `leave` once, whatever came of it. */
-  join(connection: Connection, address: Address): Promise<Joined>;
+  join(connection: Connection, opening: Opening): Promise<Joined>;
   leave(connection: Connection, room: Room): void;
   handle(connection: Connection, room: Room, frame: SignedInFrame): void;
   acknowledge(connection: Connection, room: Room, upTo: EntryId): void;
+  /** A receipt goes to the client by its mailbox. */
+  sentReceipt(connection: Connection, room: Room, receipt: ReceiptEntry): void;
   failed(connection: Connection, what: string, error: unknown): void;
 }
 
@@ -51,21 +64,29 @@ const UNASKED_WEIGHT = 0.1;
 
 /** One WebSocket of a client: its ordered inbox, its state and its limits. */
 export class Connection implements PresenceWatcher, ReaderEvents {
+  /** The device whose place in the mailbox this connection has. */
+  device: DeviceId = CLASSIC_DEVICE;
+  /** Of the opening that this connection was; 0 for a classic one, of which there may be several. */
+  claim = 0;
+  private version: 1 | 2 = 1;
   private state: 'new' | 'signing-in' | 'open' | 'closed' = 'new';
   private room: Room | null = null;
   private reader: MailboxReader | null = null;
   /** The newest entry offered while signing in. */
-  private offered = 0;
+  private offered: EntryId | null = null;
+  private isAcknowledging = false;
+  /** What came while an acknowledgement was on its way to the store. */
+  private toAcknowledge: EntryId | null = null;
   /** What a congested link could not be told, newest status only. */
   private presenceOwed: Map<Address, PresenceStatus> | null = null;
-  private mustAskAgain = false;
+  private mustAskAgain: EntryId | null = null;
   /** Frames that came while signing in; they are handled in order afterwards. */
   private inbox: string[] = [];
   private sendsInFlight = 0;
   private isPaused = false;
-  /** Unstored frames sent, and who waits to hear that they arrived, oldest first. */
-  private unstoredCount = 0;
-  private unstored: { readonly number: number; readonly arrived: () => void }[] = [];
+  private isStopped = false;
+  private whenSent: (() => void) | null = null;
+  private unstored: UnstoredFrames | null = null;
   private readonly liveness: Liveness;
 
   constructor(
@@ -88,7 +109,7 @@ export class Connection implements PresenceWatcher, ReaderEvents {
 
   /** A frame that is not stored, but must be confirmed; no more of them wait for it than a window holds. */
   get canTakeUnstored(): boolean {
-    return this.isLive && !this.link.isBusy && this.unstored.length < LIMITS.windowEntries;
+    return this.isLive && !this.link.isBusy && (this.unstored?.size ?? 0) < LIMITS.windowEntries;
   }
 
   get sentUpTo(): number {
@@ -145,20 +166,48 @@ export class Connection implements PresenceWatcher, ReaderEvents {
 
   offer(entry: Entry, frame: string): void {
     const { reader } = this;
-    if (reader === null) this.offered = Math.max(this.offered, entry.sequence);
+    if (reader === null) this.expectUpTo(entry.id);
     else if (reader.canTake(entry)) reader.take(entry, frame);
     else reader.expect(entry);
   }
 
-  settle(upTo: EntryId): Entry[] {
-    const settled = this.reader?.settle(upTo) ?? [];
+  /** The mailbox has entries up to this one. */
+  expectUpTo(head: EntryId): void {
+    if (this.reader !== null) this.reader.expectUpTo(head);
+    else if (isLater(head, this.offered)) this.offered = head;
+  }
+
+  /** What this connection was sent up to there and nobody has settled, oldest first. */
+  unsettled(upTo: EntryId): Entry[] {
+    return this.reader?.unsettled(upTo) ?? [];
+  }
+
+  settle(upTo: EntryId): void {
+    this.reader?.settle(upTo);
     this.reader?.readOn();
-    return settled;
+  }
+
+  /** False while another acknowledgement is on its way to the store; this one then goes with the next. */
+  mayAcknowledge(upTo: EntryId): boolean {
+    if (this.isAcknowledging) {
+      this.toAcknowledge = upTo;
+      return false;
+    }
+    this.isAcknowledging = true;
+    return true;
+  }
+
+  /** Returns what came meanwhile. */
+  acknowledgementEnded(): EntryId | null {
+    const next = this.toAcknowledge;
+    this.toAcknowledge = null;
+    this.isAcknowledging = false;
+    return next;
   }
 
   sendUnstored(frame: string, arrived: () => void): void {
     this.link.send(frame);
-    this.unstored.push({ number: ++this.unstoredCount, arrived });
+    (this.unstored ??= new UnstoredFrames()).add(arrived);
     this.markFlush();
   }
 
@@ -184,6 +233,7 @@ export class Connection implements PresenceWatcher, ReaderEvents {
 
   sendEnded(): void {
     this.sendsInFlight--;
+    if (this.sendsInFlight === 0) this.whenSent?.();
     if (this.isPaused) this.resumeWhenPossible();
   }
 
@@ -196,11 +246,21 @@ export class Connection implements PresenceWatcher, ReaderEvents {
     if (!this.link.isOpen) return;
     this.link.send(encodeFrame({ type: 'going_away', reconnectAfterMs }));
     this.close(1012);
+    // Its answer to the closing handshake is still to be read.
+    this.link.resumeReading();
   }
 
-  /** An acknowledgement was not stored: the next tick asks for it anew. */
-  askAgain(): void {
-    this.mustAskAgain = true;
+  /** An acknowledgement was not stored: the next tick tries again. */
+  askAgain(upTo: EntryId): void {
+    this.mustAskAgain = upTo;
+  }
+
+  /** What was read of the socket is handled; nothing more is read. Resolves when no send is on its way to the store. */
+  stopReading(): Promise<void> {
+    this.isStopped = true;
+    this.pause();
+    if (this.sendsInFlight === 0) return Promise.resolve();
+    return new Promise((resolve) => (this.whenSent = resolve));
   }
 
   /** Silence up to now was not the client's fault. */
@@ -219,9 +279,10 @@ export class Connection implements PresenceWatcher, ReaderEvents {
     this.reader?.readOn();
     this.resumeWhenPossible();
     if (this.isPaused && !this.link.isCongested) this.liveness.heard(now);
-    if (this.mustAskAgain) {
-      this.mustAskAgain = false;
-      this.markFlush();
+    if (this.mustAskAgain !== null && this.room !== null) {
+      const upTo = this.mustAskAgain;
+      this.mustAskAgain = null;
+      this.host.acknowledge(this, this.room, upTo);
     }
     switch (this.liveness.check(now, this.isWaitingForMark)) {
       case 'ping':
@@ -243,30 +304,48 @@ export class Connection implements PresenceWatcher, ReaderEvents {
     this.markFlush();
   }
 
+  sentReceipt(receipt: ReceiptEntry): void {
+    if (this.room !== null) this.host.sentReceipt(this, this.room, receipt);
+  }
+
+  caughtUp(upTo: EntryId | null): void {
+    if (this.version === 2) this.link.send(encodeFrame({ type: 'sync_complete', upTo }));
+  }
+
   failed(error: unknown): void {
     this.host.failed(this, 'mailbox not read', error);
   }
 
   private get isWaitingForMark(): boolean {
-    return this.unstored.length > 0 || this.reader?.isWaitingForAck === true;
+    return (this.unstored?.size ?? 0) > 0 || this.reader?.isWaitingForAck === true;
   }
 
   private processFirst(text: string): void {
     const frame = decodeClientFrame(text);
-    if (frame instanceof Rejection && frame.code === 'auth_failed') return this.refuseAndClose('auth_failed');
-    if (frame instanceof Rejection || frame.type !== 'auth') return this.refuseAndClose('auth_required');
+    if (frame instanceof Rejection && frame.code === 'auth_failed')
+      return this.refuseAndClose(frame.code, frame.message);
+    if (frame instanceof Rejection) return this.refuseAndClose('auth_required');
+    if (frame.type !== 'auth' && frame.type !== 'hello') return this.refuseAndClose('auth_required');
     this.state = 'signing-in';
-    this.signIn(frame.address).catch((error: unknown) => {
+    this.version = frame.type === 'hello' ? 2 : 1;
+    if (frame.type === 'hello') this.device = frame.deviceId;
+    this.signIn(frame).catch((error: unknown) => {
+      const code = error instanceof RelayError ? error.code : 'internal';
+      if (code === 'forbidden') {
+        this.refuse(code, { message: (error as RelayError).message });
+        return this.close(4403);
+      }
       this.host.failed(this, 'sign-in failed', error);
       this.refuse('store_unavailable');
       this.close(1013);
     });
   }
 
-  private async signIn(address: Address): Promise<void> {
-    const joined = await this.host.join(this, address);
+  private async signIn(opening: Opening): Promise<void> {
+    const joined = await this.host.join(this, opening);
     this.room = joined.room;
     this.reader = joined.reader;
+    this.claim = joined.cursor.claim;
     // It may have gone meanwhile.
     if (this.state !== 'signing-in') {
       this.host.leave(this, joined.room);
@@ -288,7 +367,9 @@ export class Connection implements PresenceWatcher, ReaderEvents {
   private process(text: string): void {
     const frame = decodeClientFrame(text);
     if (frame instanceof Rejection) this.reject(frame);
-    else if (frame.type === 'auth') this.reject(new Rejection('bad_message', undefined, 'Already authenticated'));
+    else if (frame.type === 'auth' || frame.type === 'hello') {
+      this.reject(new Rejection('bad_message', undefined, 'Already authenticated'));
+    } else if (frame.type === 'ack') this.acknowledged(frame.upTo as EntryId);
     else if (this.room !== null) this.host.handle(this, this.room, frame);
     if (this.link.isCongested) this.pause();
   }
@@ -300,28 +381,34 @@ export class Connection implements PresenceWatcher, ReaderEvents {
     else if (this.liveness.isTooManyBad(this.host.now())) this.close(4400);
   }
 
-  private refuseAndClose(code: 'auth_required' | 'auth_failed'): void {
-    this.refuse(code);
+  private refuseAndClose(code: 'auth_required' | 'auth_failed', message?: string): void {
+    this.refuse(code, { message });
     this.close(ERRORS[code].closeCode);
+  }
+
+  /** A client of version 2 has saved everything up to there. */
+  private acknowledged(upTo: EntryId): void {
+    if (this.room === null || this.reader === null) return;
+    if (this.version === 1) return this.refuse('unsupported');
+    const judgement = this.reader.judge(upTo);
+    if (judgement === 'ahead') return this.refuse('ack_ahead');
+    this.liveness.progressed(this.host.now());
+    if (judgement === 'sent') this.host.acknowledge(this, this.room, upTo);
   }
 
   private marked({ upTo, unstored }: Mark): void {
     if (this.state !== 'open' || this.room === null) return;
-    this.unstoredArrived(unstored);
+    this.unstored?.arrivedUpTo(unstored);
     this.liveness.progressed(this.host.now());
-    if (upTo === null) return;
-    this.host.acknowledge(this, this.room, upTo);
+    if (upTo !== null) this.host.acknowledge(this, this.room, upTo);
   }
 
-  private unstoredArrived(number: number): void {
-    while (this.unstored.length > 0 && this.unstored[0]!.number <= number) this.unstored.shift()?.arrived();
-  }
-
-  /** Everything sent so far; the mark comes back when the client's WebSocket stack has it. */
+  /** Everything sent so far; the mark comes back when the client's WebSocket stack has it. Version 2 says itself what it has. */
   private markFlush(): void {
     this.liveness.awaited(this.host.now());
-    const unstored = this.unstored.length === 0 ? 0 : this.unstoredCount;
-    this.link.markAfter({ upTo: this.sentId, unstored });
+    const unstored = this.unstored?.mark ?? 0;
+    const upTo = this.version === 1 ? this.sentId : null;
+    if (upTo !== null || unstored > 0) this.link.markAfter({ upTo, unstored });
   }
 
   private pause(): void {
@@ -331,7 +418,7 @@ export class Connection implements PresenceWatcher, ReaderEvents {
   }
 
   private resumeWhenPossible(): void {
-    if (!this.isPaused || this.state === 'signing-in' || this.link.isCongested) return;
+    if (!this.isPaused || this.isStopped || this.state === 'signing-in' || this.link.isCongested) return;
     if (this.sendsInFlight >= MAX_SENDS_IN_FLIGHT / 2) return;
     this.isPaused = false;
     this.liveness.heard(this.host.now());

@@ -1,11 +1,15 @@
-import { type Address, LIMITS, statusFrame } from '@relay/protocol';
+import { type Address, statusFrame } from '@relay/protocol';
 import type { Clock } from '../common/clock.js';
 import type { Logger } from '../common/logger.js';
 import type { EntryId } from '../queue/entry-id.js';
 import {
   type Acknowledged,
   CLASSIC_DEVICE,
+  type Entry,
   type MessageEntry,
+  type MessageReference,
+  type Owed,
+  type OwedReceipts,
   type QueueRepository,
   type Receipt,
 } from '../queue/queue.repository.js';
@@ -13,126 +17,179 @@ import type { Connection } from './connection.js';
 import { entryFrame } from './mailbox-reader.js';
 import type { Receipts } from './receipts.js';
 import type { Room, Rooms } from './room.js';
+import type { Verdicts } from './verdicts.js';
 
-/** `sweep` runs this often, so that an answer is never later than the protocol says. */
-export const VERDICT_SWEEP_MS = 50;
+/** Mailboxes looked at in one go. */
+const HEADS_PER_CALL = 500;
 
 /** From the mailbox to the connections of its owner, and from their acknowledgements back to the sender. */
 export class Delivery {
-  /** Rooms with somebody waiting for a verdict. */
-  private readonly waitingRooms = new Set<Room>();
+  /** Receipts that were passed on, for the store to forget. */
+  private passedOn: Owed[] = [];
 
   constructor(
     private readonly rooms: Rooms,
     private readonly queue: QueueRepository,
     private readonly receipts: Receipts,
+    private readonly verdicts: Verdicts,
     private readonly clock: Clock,
     private readonly logger: Logger,
   ) {}
 
   /** A message was stored: offers it to whoever is connected, and answers its sender now or once somebody has it. */
-  stored(sender: Connection, to: Address, entry: MessageEntry): void {
+  stored(sender: Connection, to: Address, entry: MessageEntry, isHeldElsewhere: boolean): void {
     const room = this.rooms.get(to);
-    if (room === undefined) {
+    if (room === undefined && !isHeldElsewhere) {
       sender.link.send(statusFrame('queued', entry.messageId, to, this.clock.now()));
       return;
     }
-    const dueAt = this.clock.monotonic() + LIMITS.deliveredWithinMs - VERDICT_SWEEP_MS;
-    room.waiting.set(entry.sequence, { sender, messageId: entry.messageId, dueAt });
-    this.waitingRooms.add(room);
-    const frame = entryFrame(entry, false);
-    for (const connection of room.connections) connection.offer(entry, frame);
+    this.verdicts.wait(sender, entry.from, to, entry.messageId);
+    if (room !== undefined) this.offer(room, entry);
   }
 
-  /** A connection's client has everything up to `upTo`. */
+  /** An entry came into a mailbox by another node. */
+  appendedElsewhere(mailbox: Address, entry: Entry): void {
+    const room = this.rooms.get(mailbox);
+    if (room !== undefined) this.offer(room, entry);
+  }
+
+  /** A connection's client has everything up to `upTo`. One call to the store at a time: what comes meanwhile shares the next. */
   acknowledge(connection: Connection, room: Room, upTo: EntryId): void {
-    const keepAfter = this.slowestPosition(room.address);
-    this.queue.acknowledge(room.address, CLASSIC_DEVICE, upTo, keepAfter).then(
-      (result) => this.acknowledged(connection, room, upTo, result),
+    if (!connection.mayAcknowledge(upTo)) return;
+    const { device, claim } = connection;
+    const entries = connection.unsettled(upTo);
+    const messages = entries.filter((entry): entry is MessageEntry => entry.kind === 'message');
+    const keepAfter = device === CLASSIC_DEVICE ? this.slowestPosition(room.address) : undefined;
+    this.queue.acknowledge(room.address, { device, upTo, claim, keepAfter, messages }).then(
+      (result) => {
+        this.acknowledged(connection, room, upTo, messages, result);
+        this.acknowledgeNext(connection, room);
+      },
       (error: unknown) => {
         // The window stays as it was, and the client is asked again.
         this.logger.warn('acknowledgement not stored', { connection: connection.id, reason: reasonOf(error) });
-        connection.askAgain();
+        connection.askAgain(connection.acknowledgementEnded() ?? upTo);
       },
     );
   }
 
-  /** These messages have been acknowledged for the first time. */
-  delivered(mailbox: Address, messages: readonly { from: Address; messageId: string; sequence: number }[]): void {
+  /** These messages have been acknowledged for the first time; `owed` until their senders know, or it waits in their mailboxes. */
+  delivered(mailbox: Address, messages: readonly MessageReference[], owed: Owed | null): void {
+    this.settleAfter(this.tellDelivered(mailbox, messages), owed);
+  }
+
+  /** As `delivered`, for who wants to know when they know. */
+  async tellDelivered(mailbox: Address, messages: readonly MessageReference[]): Promise<void> {
     const timestamp = this.clock.now();
-    const room = this.rooms.get(mailbox);
     const bySender = new Map<Address, Receipt[]>();
-    for (const { from, messageId, sequence } of messages) {
-      const sender = this.takeWaiting(room, sequence);
-      if (sender?.isOpen === true) {
-        sender.link.send(statusFrame('delivered', messageId, mailbox, timestamp));
-        continue;
-      }
+    for (const { from, messageId } of messages) {
+      const sender = this.verdicts.take(from, mailbox, messageId);
       const receipt: Receipt = { kind: 'delivered', peer: mailbox, messageId, timestamp };
+      if (sender?.isOpen === true && this.receipts.answer(from, sender, receipt)) continue;
       const receipts = bySender.get(from);
       if (receipts === undefined) bySender.set(from, [receipt]);
       else receipts.push(receipt);
     }
-    for (const [sender, receipts] of bySender) this.receipts.send(sender, receipts);
+    if (bySender.size > 0) await this.receipts.sendAll(bySender);
   }
 
-  /** Answers `queued` to whoever has waited long enough. */
-  sweep(): void {
-    const now = this.clock.monotonic();
-    const timestamp = this.clock.now();
-    for (const room of this.waitingRooms) {
-      for (const [sequence, { sender, messageId, dueAt }] of room.waiting) {
-        if (dueAt > now) break;
-        room.waiting.delete(sequence);
-        sender.link.send(statusFrame('queued', messageId, room.address, timestamp));
-      }
-      if (room.waiting.size === 0) this.waitingRooms.delete(room);
+  /** The recipient said that it has read the message. */
+  read(reader: Address, from: Address, messageId: string, owed: Owed | null): void {
+    const receipt: Receipt = { kind: 'read', peer: reader, messageId, timestamp: this.clock.now() };
+    this.settleAfter(this.receipts.sendAll(new Map([[from, [receipt]]])), owed);
+  }
+
+  /** Receipts that nobody passed on when they became due; through mailboxes, so that they come in one order. */
+  passOn(receipts: OwedReceipts['receipts']): Promise<void> {
+    const bySender = new Map<Address, Receipt[]>();
+    for (const { to, receipt } of receipts) {
+      const known = bySender.get(to);
+      if (known === undefined) bySender.set(to, [receipt]);
+      else known.push(receipt);
     }
+    return this.receipts.sendAll(bySender);
+  }
+
+  /** The store may forget what was passed on. */
+  async settle(): Promise<void> {
+    if (this.passedOn.length === 0) return;
+    const { passedOn } = this;
+    this.passedOn = [];
+    await this.queue.settle(passedOn);
   }
 
   /** A device counts as seen while it is connected, however quiet its mailbox is. */
   async refreshDevices(): Promise<void> {
-    for (const { address } of this.rooms.values()) await this.queue.open(address, CLASSIC_DEVICE);
-  }
-
-  /** The last connection of a room has gone: nobody there will acknowledge any more. */
-  abandoned(room: Room): void {
-    for (const { sender, messageId } of room.waiting.values()) {
-      sender.link.send(statusFrame('queued', messageId, room.address, this.clock.now()));
+    for (const { address, connections } of this.rooms.values()) {
+      for (const device of new Set(connections.map((connection) => connection.device))) {
+        await this.queue.open(address, device);
+      }
     }
-    room.waiting.clear();
-    this.waitingRooms.delete(room);
   }
 
-  /** How far the slowest connection of an address has been sent its mailbox; `undefined` where none is connected. */
+  /** Hints may have been lost: looks whether any mailbox has more than its connections were told of. */
+  async recheck(): Promise<void> {
+    const addresses = [...this.rooms.values()].map(({ address }) => address);
+    for (let i = 0; i < addresses.length; i += HEADS_PER_CALL) {
+      const some = addresses.slice(i, i + HEADS_PER_CALL);
+      const heads = await this.queue.heads(some);
+      some.forEach((address, j) => this.announce(address, heads[j] ?? null));
+    }
+  }
+
+  /** The mailbox has entries up to this one. */
+  announce(mailbox: Address, head: EntryId | null): void {
+    if (head === null) return;
+    for (const connection of this.rooms.get(mailbox)?.connections ?? []) connection.expectUpTo(head);
+  }
+
+  /** How far the slowest classic connection of an address has been sent its mailbox; `undefined` where none is connected. */
   slowestPosition(mailbox: Address): EntryId | null | undefined {
     let slowest: Connection | undefined;
     for (const connection of this.rooms.get(mailbox)?.connections ?? []) {
+      if (connection.device !== CLASSIC_DEVICE) continue;
       if (slowest === undefined || connection.sentUpTo < slowest.sentUpTo) slowest = connection;
     }
     return slowest?.sentId;
   }
 
-  private acknowledged(connection: Connection, room: Room, upTo: EntryId, result: Acknowledged): void {
-    const settled = connection.settle(upTo);
-    if (result.kind === 'ahead') {
-      this.logger.warn('acknowledgement beyond the mailbox', { connection: connection.id });
-      return;
-    }
-    const { before, silent } = result;
-    const first = settled.filter(
-      (entry): entry is MessageEntry =>
-        entry.kind === 'message' && entry.sequence > before && !silent.includes(entry.sequence),
-    );
-    if (first.length > 0) this.delivered(room.address, first);
+  private offer(room: Room, entry: Entry): void {
+    const frame = entryFrame(entry, false);
+    for (const connection of room.connections) connection.offer(entry, frame);
   }
 
-  private takeWaiting(room: Room | undefined, sequence: number): Connection | null {
-    const pending = room?.waiting.get(sequence);
-    if (room === undefined || pending === undefined) return null;
-    room.waiting.delete(sequence);
-    if (room.waiting.size === 0) this.waitingRooms.delete(room);
-    return pending.sender;
+  private acknowledged(
+    connection: Connection,
+    room: Room,
+    upTo: EntryId,
+    messages: readonly MessageEntry[],
+    result: Acknowledged,
+  ): void {
+    connection.settle(upTo);
+    switch (result.kind) {
+      case 'superseded':
+        return connection.close(4409);
+      case 'ahead':
+        return this.logger.warn('acknowledgement beyond the mailbox', { connection: connection.id });
+      case 'acknowledged': {
+        const { before, silent, owed } = result;
+        const first = messages.filter(({ sequence }) => sequence > before && !silent.includes(sequence));
+        if (first.length > 0 || owed !== null) this.delivered(room.address, first, owed);
+      }
+    }
+  }
+
+  private acknowledgeNext(connection: Connection, room: Room): void {
+    const next = connection.acknowledgementEnded();
+    if (next !== null) this.acknowledge(connection, room, next);
+  }
+
+  private settleAfter(told: Promise<void>, owed: Owed | null): void {
+    told.then(
+      () => void (owed !== null && this.passedOn.push(owed)),
+      // What is owed stays owed, and is passed on later.
+      (error: unknown) => this.logger.warn('receipts not stored', { reason: reasonOf(error) }),
+    );
   }
 }
 

@@ -1,5 +1,7 @@
 import type { Admission } from './admission.js';
+import type { Connection } from './connection.js';
 import type { Connections } from './connections.js';
+import type { Verdicts } from './verdicts.js';
 
 export interface DrainOptions {
   /** The most that sending everybody away may take. */
@@ -15,12 +17,15 @@ const SLICE_SIZE = 50;
 const MAX_SPREAD_MS = 10_000;
 const SPREAD_PER_CONNECTION_MS = 5;
 const LAST_CALL_MS = 3_500;
+/** A store that hangs must not keep the process. */
+const SENDS_END_WITHIN_MS = 4_000;
 
 /** Sends every client away before the process ends: told when to come back, in slices, so that they do not come back all at once. */
 export class Drain {
   constructor(
     private readonly admission: Admission,
     private readonly connections: Connections,
+    private readonly verdicts: Verdicts,
     private readonly options: DrainOptions,
   ) {}
 
@@ -28,6 +33,7 @@ export class Drain {
   async run(): Promise<number> {
     this.admission.close();
     const clients = [...this.connections.values()];
+    await this.finishSends(clients);
     const spreadMs = Math.min(MAX_SPREAD_MS, clients.length * SPREAD_PER_CONNECTION_MS);
     const slices = this.slices(clients.length);
     const size = Math.ceil(clients.length / slices);
@@ -45,6 +51,15 @@ export class Drain {
     const left = [...this.connections.values()];
     for (const client of left) client.link.terminate();
     return left.length;
+  }
+
+  /** What was read is answered: nobody hears of a send twice, or not at all. */
+  private async finishSends(clients: readonly Connection[]): Promise<void> {
+    const waiting = new AbortController();
+    const giveUp = this.options.pause(SENDS_END_WITHIN_MS, waiting.signal).catch(() => undefined);
+    await Promise.race([Promise.all(clients.map((client) => client.stopReading())), giveUp]);
+    waiting.abort();
+    this.verdicts.answerNow(() => true);
   }
 
   private slices(clients: number): number {

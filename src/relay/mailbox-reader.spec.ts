@@ -36,6 +36,7 @@ describe('MailboxReader', () => {
   let reader: MailboxReader;
   let sent: { type: string; messageId?: string; queued?: boolean; count?: number }[];
   let failures: unknown[];
+  let synced: unknown[];
   const link = { isOpen: true, isCongested: false };
   let count = 0;
 
@@ -43,6 +44,8 @@ describe('MailboxReader', () => {
     queue = new SlowRepository({
       clock: new ManualClock(),
       retentionMs: 1e6,
+      maxDevices: 10,
+      historyMs: 0,
       maxReceipts: 10,
       maxTotalBytes: Infinity,
     });
@@ -53,7 +56,13 @@ describe('MailboxReader', () => {
     const fakeLink = Object.assign(link, {
       send: (text: string) => sent.push(JSON.parse(text) as (typeof sent)[number]),
     });
-    const events = { moved: () => undefined, failed: (error: unknown) => failures.push(error) };
+    const events = {
+      moved: () => undefined,
+      failed: (error: unknown) => failures.push(error),
+      sentReceipt: () => undefined,
+      caughtUp: (upTo: string | null) => synced.push(upTo),
+    };
+    synced = [];
     reader = new MailboxReader(BOX, queue, fakeLink as unknown as Link, events, { entries: 4, bytes: 1000 });
   });
 
@@ -120,7 +129,8 @@ describe('MailboxReader', () => {
     await start();
     const entries = [await live(), await live(), await live(), await live(), await live(), await live()];
     expect(ids()).toEqual(['m1', 'm2', 'm3', 'm4']);
-    expect(reader.settle(entries[1]!.id)).toEqual(entries.slice(0, 2));
+    expect(reader.unsettled(entries[1]!.id)).toEqual(entries.slice(0, 2));
+    reader.settle(entries[1]!.id);
     reader.readOn();
     await queue.answer();
     expect(ids()).toEqual(['m1', 'm2', 'm3', 'm4', 'm5', 'm6']);
@@ -155,6 +165,57 @@ describe('MailboxReader', () => {
     reader.readOn();
     await queue.answer();
     expect(ids()).toEqual(['m1']);
+  });
+
+  it('says once that it has caught up with what waited, and up to where', async () => {
+    const entries = [];
+    for (let i = 0; i < 6; i++) entries.push(await store());
+    await start();
+    await queue.answer();
+    expect(synced).toEqual([]);
+    reader.settle(entries[3]!.id);
+    reader.readOn();
+    await live();
+    await queue.answer();
+    expect(synced).toEqual([entries[5]!.id]);
+    await queue.answer();
+    expect(ids()).toEqual(['m1', 'm2', 'm3', 'm4', 'm5', 'm6', 'm7']);
+    expect(synced).toHaveLength(1);
+  });
+
+  it('has caught up at once where nothing waits', async () => {
+    await start();
+    expect(synced).toEqual([null]);
+  });
+
+  it('is told of an entry it was not offered, and reads it', async () => {
+    await start();
+    const entry = await store();
+    reader.expectUpTo(entry.id);
+    await queue.answer();
+    expect(ids()).toEqual(['m1']);
+    reader.expectUpTo(entry.id);
+    await queue.answer();
+    expect(ids()).toEqual(['m1']);
+  });
+
+  it.each([
+    ['what is in flight', 1, 'sent'],
+    ['what is settled', 0, 'old'],
+    ['more than was sent', 3, 'ahead'],
+  ] as const)('judges an id that names %s', async (_, index, judgement) => {
+    await start();
+    const entries = [await live(), await live(), await live()];
+    const ahead = await store();
+    reader.settle(entries[0]!.id);
+    expect(reader.judge([...entries, ahead][index]!.id)).toBe(judgement);
+  });
+
+  it('judges an id of its own making as beyond what was sent', async () => {
+    await start();
+    const { id } = await live();
+    expect(reader.judge(id.replace(/^\d+/, '1') as typeof id)).toBe('ahead');
+    expect(reader.judge('99-99' as typeof id)).toBe('ahead');
   });
 
   it('sends nothing after it was stopped, whatever the store still answers', async () => {

@@ -1,12 +1,16 @@
 import { type Address, deliveredReceiptFrame, encodeFrame, LIMITS, messageFrame } from '@relay/protocol';
-import { type EntryId, sequenceOf } from '../queue/entry-id.js';
-import type { Cursor, Entry, Page, QueueRepository } from '../queue/queue.repository.js';
+import { type EntryId, isLater, sequenceOf } from '../queue/entry-id.js';
+import type { Cursor, Entry, Page, QueueRepository, ReceiptEntry } from '../queue/queue.repository.js';
 import type { Link } from './link.js';
 
 /** What a reader tells its connection. */
 export interface ReaderEvents {
   /** The position moved: entries or a gap were handed to the link. */
   moved(): void;
+  /** A receipt is on its way to the client. */
+  sentReceipt(receipt: ReceiptEntry): void;
+  /** Everything that waited when the mailbox was opened has been sent; once. */
+  caughtUp(upTo: EntryId | null): void;
   /** The mailbox could not be read; the reader stands where it stood. */
   failed(error: unknown): void;
 }
@@ -31,6 +35,7 @@ export class MailboxReader {
   private inFlight: Entry[] = [];
   private inFlightBytes = 0;
   private state: 'idle' | 'reading' | 'stopped' = 'stopped';
+  private isSyncing = true;
 
   constructor(
     private readonly mailbox: Address,
@@ -58,13 +63,15 @@ export class MailboxReader {
   }
 
   /** `offered`: the newest entry that came since the mailbox was opened. */
-  start({ after, head }: Cursor, offered = 0): void {
+  start({ after, head }: Pick<Cursor, 'after' | 'head'>, offered: EntryId | null = null): void {
     this.after = after;
     this.position = sequenceOf(after);
     this.waitedUpTo = sequenceOf(head);
-    this.latest = Math.max(offered, this.waitedUpTo);
+    this.latest = this.waitedUpTo;
     this.state = 'idle';
+    if (offered !== null) this.expectUpTo(offered);
     this.readOn();
+    this.finishSync();
   }
 
   /** What is in flight stays known: an acknowledgement may be on its way through the store. */
@@ -85,24 +92,36 @@ export class MailboxReader {
 
   /** A new entry that `canTake` did not allow: it is read when its turn comes. */
   expect(entry: Entry): void {
-    if (entry.sequence > this.latest) this.latest = entry.sequence;
+    this.expectUpTo(entry.id);
+  }
+
+  /** The mailbox has entries up to this one, which nobody offered. */
+  expectUpTo(head: EntryId): void {
+    if (this.state === 'stopped' || !isLater(head, this.after)) return;
+    const sequence = sequenceOf(head);
+    if (sequence <= this.position) this.restart(sequence - 1);
+    if (sequence > this.latest) this.latest = sequence;
     this.readOn();
   }
 
-  /** Takes what is acknowledged up to there out of the window, oldest first. */
-  settle(upTo: EntryId): Entry[] {
-    const sequence = sequenceOf(upTo);
-    let count = 0;
-    while (count < this.inFlight.length && this.inFlight[count]!.sequence <= sequence) {
-      this.inFlightBytes -= weight(this.inFlight[count]!);
-      count++;
-    }
-    if (count === this.inFlight.length) {
-      const all = this.inFlight;
-      this.inFlight = [];
-      return all;
-    }
-    return this.inFlight.splice(0, count);
+  /** What was sent up to there and is not settled, oldest first. */
+  unsettled(upTo: EntryId): Entry[] {
+    return this.inFlight.slice(0, this.countUpTo(sequenceOf(upTo)));
+  }
+
+  /** Takes what is acknowledged up to there out of the window. */
+  settle(upTo: EntryId): void {
+    const count = this.countUpTo(sequenceOf(upTo));
+    for (let i = 0; i < count; i++) this.inFlightBytes -= weight(this.inFlight[i]!);
+    if (count === this.inFlight.length) this.inFlight = [];
+    else this.inFlight.splice(0, count);
+  }
+
+  /** Whether an id that a client names was sent to it: `old` where it is settled, or was before it connected. */
+  judge(upTo: EntryId): 'sent' | 'old' | 'ahead' {
+    if (upTo === this.after || this.inFlight.some(({ id }) => id === upTo)) return 'sent';
+    const oldest = this.inFlight[0];
+    return sequenceOf(upTo) < (oldest?.sequence ?? this.position + 1) ? 'old' : 'ahead';
   }
 
   /** Goes on where it stopped; nothing happens while there is nothing to read or no room for it. */
@@ -134,9 +153,23 @@ export class MailboxReader {
     } else if (page.entries.length === 0) {
       // The store has less than was announced: it lost its memory. What comes next starts a new count.
       this.latest = this.position;
+      this.waitedUpTo = Math.min(this.waitedUpTo, this.position);
     }
     if (this.position > before) this.events.moved();
     this.readOn();
+    this.finishSync();
+  }
+
+  /** The store came back without what it had last: its count begins anew below ours, its ids do not. */
+  private restart(position: number): void {
+    this.position = position;
+    this.latest = position;
+  }
+
+  private finishSync(): void {
+    if (!this.isSyncing || this.position < this.waitedUpTo) return;
+    this.isSyncing = false;
+    this.events.caughtUp(this.after);
   }
 
   private send(entry: Entry, frame: string): void {
@@ -144,6 +177,13 @@ export class MailboxReader {
     this.moveTo(entry.id, entry.sequence);
     this.inFlight.push(entry);
     this.inFlightBytes += weight(entry);
+    if (entry.kind !== 'message') this.events.sentReceipt(entry);
+  }
+
+  private countUpTo(sequence: number): number {
+    let count = 0;
+    while (count < this.inFlight.length && this.inFlight[count]!.sequence <= sequence) count++;
+    return count;
   }
 
   private moveTo(id: EntryId | null, sequence: number): void {

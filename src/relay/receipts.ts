@@ -1,10 +1,13 @@
 import { type Address, encodeFrame, statusFrame } from '@relay/protocol';
-import type { Logger } from '../common/logger.js';
-import type { QueueRepository, Receipt } from '../queue/queue.repository.js';
+import { CLASSIC_DEVICE, type QueueRepository, type Receipt } from '../queue/queue.repository.js';
+import type { Connection } from './connection.js';
 import { entryFrame } from './mailbox-reader.js';
 import type { Room, Rooms } from './room.js';
 
-/** Brings receipts to who sent the message: now where all of its connections have caught up, else through its mailbox. */
+/**
+ * Brings receipts to who sent the message: at once where every device of the sender is connected here and has caught up,
+ * else through its mailbox, which reaches devices on other nodes and those that are away.
+ */
 export class Receipts {
   /** Receipts on their way into the mailbox of each address. */
   private readonly storing = new Map<Address, number>();
@@ -12,18 +15,34 @@ export class Receipts {
   constructor(
     private readonly rooms: Rooms,
     private readonly queue: QueueRepository,
-    private readonly logger: Logger,
   ) {}
 
-  send(to: Address, receipts: readonly Receipt[]): void {
-    const room = this.rooms.get(to);
-    // A receipt that overtook an older one still in the backlog would turn a tick back.
-    const isStoring = this.storing.has(to);
-    if (!isStoring && room?.connections.every((connection) => connection.isLive) === true) {
-      for (const receipt of receipts) sendNow(room, receipt);
-      return;
+  /** Tells the connection that waits for it, whatever else is on its way to it; false where the mailbox must tell the others. */
+  answer(address: Address, waiting: Connection, receipt: Receipt): boolean {
+    const room = this.rooms.get(address);
+    const frame = receiptFrame(receipt);
+    waiting.link.send(frame);
+    if (room === undefined || !isComplete(room)) return false;
+    if (room.connections.length === 1) return true;
+    if (!this.reachesAll(address, room)) return false;
+    for (const connection of room.connections) if (connection !== waiting) connection.link.send(frame);
+    return true;
+  }
+
+  /** Resolves once all are sent or stored. */
+  async sendAll(receipts: ReadonlyMap<Address, readonly Receipt[]>): Promise<void> {
+    const storing: Promise<void>[] = [];
+    for (const [to, those] of receipts) {
+      const room = this.rooms.get(to);
+      if (room !== undefined && this.reachesAll(to, room)) for (const receipt of those) sendNow(room, receipt);
+      else storing.push(this.store(to, those));
     }
-    this.store(to, receipts).catch((error: unknown) => this.logger.error('receipts not stored', error));
+    if (storing.length > 0) await Promise.all(storing);
+  }
+
+  private reachesAll(address: Address, room: Room): boolean {
+    // A receipt that overtook an older one still in the backlog would turn a tick back.
+    return !this.storing.has(address) && isComplete(room) && room.connections.every(({ isLive }) => isLive);
   }
 
   private async store(to: Address, receipts: readonly Receipt[]): Promise<void> {
@@ -42,12 +61,26 @@ export class Receipts {
   }
 }
 
-function sendNow(room: Room, { kind, peer, messageId, timestamp }: Receipt): void {
-  const frame =
-    kind === 'delivered'
-      ? statusFrame('delivered', messageId, peer, timestamp)
-      : kind === 'read'
-        ? encodeFrame({ type: 'read', from: peer, messageId, timestamp })
-        : encodeFrame({ type: 'expired', messageId, to: peer });
+/** Whether every device of the address is connected to this node. */
+function isComplete({ connections, devices, isHeldElsewhere }: Room): boolean {
+  if (isHeldElsewhere) return false;
+  if (devices <= 1) return true;
+  const classic = connections.filter(({ device }) => device === CLASSIC_DEVICE).length;
+  return connections.length - Math.max(0, classic - 1) >= devices;
+}
+
+function sendNow(room: Room, receipt: Receipt): void {
+  const frame = receiptFrame(receipt);
   for (const connection of room.connections) connection.link.send(frame);
+}
+
+function receiptFrame({ kind, peer, messageId, timestamp }: Receipt): string {
+  switch (kind) {
+    case 'delivered':
+      return statusFrame('delivered', messageId, peer, timestamp);
+    case 'read':
+      return encodeFrame({ type: 'read', from: peer, messageId, timestamp });
+    case 'expired':
+      return encodeFrame({ type: 'expired', messageId, to: peer });
+  }
 }

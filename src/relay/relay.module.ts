@@ -1,6 +1,6 @@
 import { type BeforeApplicationShutdown, Module } from '@nestjs/common';
 import { setTimeout } from 'node:timers/promises';
-import type { Address } from '@relay/protocol';
+import { Backplane } from '../backplane/backplane.js';
 import { Clock } from '../common/clock.js';
 import { descriptorLimit } from '../common/descriptor-limit.js';
 import { Logger } from '../common/logger.js';
@@ -8,7 +8,7 @@ import { Settings } from '../common/settings.js';
 import { PresenceModule } from '../presence/presence.module.js';
 import { PresenceService } from '../presence/presence.service.js';
 import { QueueModule } from '../queue/queue.module.js';
-import { QueueRepository, type Receipt } from '../queue/queue.repository.js';
+import { QueueRepository } from '../queue/queue.repository.js';
 import { QueueService } from '../queue/queue.service.js';
 import { Admission } from './admission.js';
 import { Connections } from './connections.js';
@@ -20,30 +20,41 @@ import { Relay } from './relay.js';
 import { RelayGateway } from './relay.gateway.js';
 import { Rooms } from './room.js';
 import { Turn } from './turn.js';
+import { Verdicts } from './verdicts.js';
 
 const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
   setTimeout(ms, undefined, signal === undefined ? {} : { signal });
 
 const relay = {
   provide: Relay,
-  inject: [Settings, Rooms, QueueRepository, PresenceService, Delivery, Receipts, Ephemeral, Clock, Logger],
+  inject: [Settings, Rooms, QueueRepository, PresenceService, Delivery, Verdicts, Ephemeral, Backplane, Clock, Logger],
   useFactory: (
     settings: Settings,
     rooms: Rooms,
     queue: QueueRepository,
     presence: PresenceService,
     delivery: Delivery,
-    receipts: Receipts,
+    verdicts: Verdicts,
     ephemeral: Ephemeral,
+    backplane: Backplane,
     clock: Clock,
     logger: Logger,
-  ) => new Relay({ rooms, queue, presence, delivery, receipts, ephemeral, clock, logger }, relayOptions(settings)),
+  ) =>
+    new Relay(
+      { rooms, queue, presence, delivery, verdicts, ephemeral, backplane, clock, logger },
+      relayOptions(settings),
+    ),
 };
 
 function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1] {
   const { maxOfflineMessages, maxQueueBytes, senderShare, queueOverflow, retentionMs, maxFrameBytes } = settings;
   const mailbox = { maxMessages: maxOfflineMessages, maxBytes: maxQueueBytes, senderShare, overflow: queueOverflow };
-  return { mailbox, retentionMs, maxFrameBytes };
+  return {
+    mailbox,
+    retentionMs,
+    maxFrameBytes,
+    keepsHistory: settings.historyMs > 0,
+  };
 }
 
 @Module({
@@ -61,19 +72,26 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
     },
     {
       provide: Receipts,
-      inject: [Rooms, QueueRepository, Logger],
-      useFactory: (rooms: Rooms, queue: QueueRepository, logger: Logger) => new Receipts(rooms, queue, logger),
+      inject: [Rooms, QueueRepository],
+      useFactory: (rooms: Rooms, queue: QueueRepository) => new Receipts(rooms, queue),
     },
+    { provide: Verdicts, inject: [Clock], useFactory: (clock: Clock) => new Verdicts(clock) },
     {
       provide: Delivery,
-      inject: [Rooms, QueueRepository, Receipts, Clock, Logger],
-      useFactory: (rooms: Rooms, queue: QueueRepository, receipts: Receipts, clock: Clock, logger: Logger) =>
-        new Delivery(rooms, queue, receipts, clock, logger),
+      inject: [Rooms, QueueRepository, Receipts, Verdicts, Clock, Logger],
+      useFactory: (
+        rooms: Rooms,
+        queue: QueueRepository,
+        receipts: Receipts,
+        verdicts: Verdicts,
+        clock: Clock,
+        logger: Logger,
+      ) => new Delivery(rooms, queue, receipts, verdicts, clock, logger),
     },
     {
       provide: Ephemeral,
-      inject: [Rooms, Clock],
-      useFactory: (rooms: Rooms, clock: Clock) => new Ephemeral(rooms, clock),
+      inject: [Rooms, Backplane, Clock],
+      useFactory: (rooms: Rooms, backplane: Backplane, clock: Clock) => new Ephemeral(rooms, backplane, clock),
     },
     {
       provide: Admission,
@@ -83,36 +101,36 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
     },
     {
       provide: Drain,
-      inject: [Settings, Admission, Connections],
-      useFactory: ({ drainSeconds }: Settings, admission: Admission, connections: Connections) =>
-        new Drain(admission, connections, { budgetMs: drainSeconds * 1000, pause, random: Math.random }),
+      inject: [Settings, Admission, Connections, Verdicts],
+      useFactory: ({ drainSeconds }: Settings, admission: Admission, connections: Connections, verdicts: Verdicts) =>
+        new Drain(admission, connections, verdicts, { budgetMs: drainSeconds * 1000, pause, random: Math.random }),
     },
   ],
-  exports: [Admission, Connections, Delivery, Ephemeral, Rooms],
+  exports: [Admission, Connections, Delivery, Ephemeral, Rooms, Verdicts],
 })
 export class RelayModule implements BeforeApplicationShutdown {
   constructor(
-    queue: QueueService,
-    delivery: Delivery,
-    receipts: Receipts,
+    queueService: QueueService,
+    queue: QueueRepository,
+    backplane: Backplane,
+    relay: Relay,
+    private readonly delivery: Delivery,
     private readonly drain: Drain,
-    private readonly clock: Clock,
     private readonly logger: Logger,
   ) {
-    queue.observe({
-      acknowledged: (mailbox, messages) => delivery.delivered(mailbox, messages),
+    queueService.observe({
+      acknowledged: (mailbox, messages) => delivery.tellDelivered(mailbox, messages),
       keepAfter: (mailbox) => delivery.slowestPosition(mailbox),
-      expired: (messages) => {
-        const timestamp = this.clock.now();
-        const bySender = new Map<Address, Receipt[]>();
-        for (const { mailbox, from, messageId } of messages) {
-          const receipt: Receipt = { kind: 'expired', peer: mailbox, messageId, timestamp };
-          const owed = bySender.get(from);
-          if (owed === undefined) bySender.set(from, [receipt]);
-          else owed.push(receipt);
-        }
-        for (const [sender, owed] of bySender) receipts.send(sender, owed);
-      },
+      owed: (receipts) => delivery.passOn(receipts),
+    });
+    queue.onAppended((mailbox, entry) => delivery.appendedElsewhere(mailbox, entry));
+    backplane.listen('f', (address, frame) => relay.routed(address, frame));
+    backplane.listen('d', (address, payload) => {
+      const [claim = '0', device = ''] = payload.split(' ', 2);
+      relay.openedElsewhere(address, device, Number(claim));
+    });
+    backplane.onResumed(() => {
+      delivery.recheck().catch((error: unknown) => this.logger.error('mailboxes not looked at', error));
     });
   }
 
@@ -120,5 +138,6 @@ export class RelayModule implements BeforeApplicationShutdown {
   async beforeApplicationShutdown(): Promise<void> {
     const cut = await this.drain.run();
     if (cut > 0) this.logger.warn('connections cut at the end of the drain', { count: cut });
+    await this.delivery.settle().catch((error: unknown) => this.logger.error('receipts not settled', error));
   }
 }

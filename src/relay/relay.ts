@@ -2,29 +2,39 @@ import {
   type Address,
   encodeFrame,
   type ErrorCode,
+  type HistoryFrame,
   LIMITS,
   type MessageFrame,
   RelayError,
   statusFrame,
 } from '@relay/protocol';
+import type { Backplane } from '../backplane/backplane.js';
 import type { Clock } from '../common/clock.js';
 import type { Logger } from '../common/logger.js';
 import type { PresenceService } from '../presence/presence.service.js';
-import type { EntryId } from '../queue/entry-id.js';
-import { type Appended, CLASSIC_DEVICE, type MailboxLimits, type QueueRepository } from '../queue/queue.repository.js';
-import type { Connection, ConnectionHost, Joined, SignedInFrame } from './connection.js';
+import { type EntryId, sequenceOf } from '../queue/entry-id.js';
+import type {
+  Appended,
+  Cursor,
+  DeviceId,
+  MailboxLimits,
+  QueueRepository,
+  ReceiptEntry,
+} from '../queue/queue.repository.js';
+import type { Connection, ConnectionHost, Joined, Opening, SignedInFrame } from './connection.js';
 import type { Delivery } from './delivery.js';
 import type { Ephemeral } from './ephemeral.js';
 import { MailboxReader } from './mailbox-reader.js';
-import type { Receipts } from './receipts.js';
 import type { Room, Rooms } from './room.js';
+import type { Verdicts } from './verdicts.js';
 
 export interface RelayParts {
   readonly rooms: Rooms;
   readonly queue: QueueRepository;
   readonly presence: PresenceService;
   readonly delivery: Delivery;
-  readonly receipts: Receipts;
+  readonly verdicts: Verdicts;
+  readonly backplane: Backplane;
   readonly ephemeral: Ephemeral;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -34,11 +44,13 @@ export interface RelayOptions {
   readonly mailbox: MailboxLimits;
   readonly retentionMs: number;
   readonly maxFrameBytes: number;
+  /** Whether acknowledged messages are kept for a while. */
+  readonly keepsHistory: boolean;
 }
 
+const HOUR_MS = 60 * 60 * 1000;
 /** Of a ping: a burst of sends beyond the rate is a mistake, ten times as much of it a flood. */
 const REFUSAL_WEIGHT = 0.1;
-const WINDOW = { entries: LIMITS.windowEntries, bytes: LIMITS.windowBytes };
 
 /** What happens to a frame once it is decoded and its sender known. */
 export class Relay implements ConnectionHost {
@@ -51,16 +63,31 @@ export class Relay implements ConnectionHost {
     return this.parts.clock.monotonic();
   }
 
-  async join(connection: Connection, address: Address): Promise<Joined> {
-    const { rooms, queue, presence, clock } = this.parts;
+  async join(connection: Connection, opening: Opening): Promise<Joined> {
+    const { rooms, queue, presence, backplane, logger } = this.parts;
+    const { address } = opening;
     // In the room before the mailbox is opened: an entry that comes in between is offered, not missed.
     const room = rooms.join(address, connection);
     try {
-      const cursor = await queue.open(address, CLASSIC_DEVICE);
-      await presence.connected(address, connection.id);
-      const reader = new MailboxReader(address, queue, connection.link, connection, WINDOW);
-      const welcome = encodeFrame({ type: 'auth_success', address, timestamp: clock.now() });
-      return { room, reader, cursor, welcome, maxFrameBytes: this.options.maxFrameBytes };
+      // What other nodes say is a hint: without it the mailbox is looked at every few seconds.
+      await backplane
+        .join('mailbox', address)
+        .catch(() => logger.debug('not subscribed yet', { connection: connection.id }));
+      const exclusive = opening.type === 'hello';
+      const [cursor] = await Promise.all([
+        queue.open(address, connection.device, { exclusive }),
+        presence.connected(address, connection.id),
+      ]);
+      room.devices = cursor.devices;
+      room.isHeldElsewhere ||= cursor.isHeldElsewhere;
+      if (exclusive) this.takeOver(connection, room, cursor.claim);
+      const window = this.windowOf(opening);
+      const reader = new MailboxReader(address, queue, connection.link, connection, {
+        entries: window,
+        bytes: LIMITS.windowBytes,
+      });
+      const { maxFrameBytes } = this.options;
+      return { room, reader, cursor, welcome: this.welcome(connection, opening, cursor), maxFrameBytes };
     } catch (error) {
       // It may have been registered all the same: an error says only that there was no answer.
       this.leave(connection, room);
@@ -70,7 +97,9 @@ export class Relay implements ConnectionHost {
 
   leave(connection: Connection, room: Room): void {
     const { presence } = this.parts;
-    this.leaveRoom(room, connection);
+    this.parts.rooms.leave(room, connection);
+    this.parts.backplane.leave('mailbox', room.address);
+    this.nobodyLeft(room);
     presence.unwatchAll(connection);
     presence
       .disconnected(room.address, connection.id)
@@ -94,6 +123,8 @@ export class Relay implements ConnectionHost {
       }
       case 'read_receipt':
         return this.readReceipt(connection, room, frame.to, frame.messageId);
+      case 'history':
+        return this.history(connection, room, frame);
       case 'subscribe_presence':
         if (!this.mayRoute(connection, room)) return;
         return this.run(connection, this.parts.presence.watch(connection, frame.addresses));
@@ -108,6 +139,22 @@ export class Relay implements ConnectionHost {
 
   acknowledge(connection: Connection, room: Room, upTo: EntryId): void {
     this.parts.delivery.acknowledge(connection, room, upTo);
+  }
+
+  sentReceipt(connection: Connection, room: Room, { kind, peer, messageId }: ReceiptEntry): void {
+    if (kind !== 'expired') this.parts.verdicts.told(connection, room.address, peer, messageId);
+  }
+
+  /** Another node opened that device of the address. */
+  openedElsewhere(address: Address, device: DeviceId, claim: number): void {
+    const room = this.parts.rooms.get(address);
+    if (room === undefined) return;
+    room.isHeldElsewhere = true;
+    if (claim === 0) return;
+    (room.claims ??= new Map<string, number>()).set(device, Math.max(claim, room.claims.get(device) ?? 0));
+    for (const connection of [...room.connections]) {
+      if (connection.device === device && connection.claim > 0 && connection.claim < claim) connection.close(4409);
+    }
   }
 
   failed(connection: Connection, what: string, error: unknown): void {
@@ -145,9 +192,11 @@ export class Relay implements ConnectionHost {
   private appended(connection: Connection, to: Address, messageId: string, result: Appended): void {
     switch (result.kind) {
       case 'stored':
-        return this.parts.delivery.stored(connection, to, result.entry);
+        return this.parts.delivery.stored(connection, to, result.entry, result.isHeldElsewhere);
       case 'repeat': {
         const verdict = result.acknowledged ? 'delivered' : 'queued';
+        // Its first answer was lost, and with it perhaps the word to whoever is connected here.
+        if (!result.acknowledged) this.parts.delivery.announce(to, result.id);
         return connection.link.send(statusFrame(verdict, messageId, to, this.parts.clock.now()));
       }
       case 'refused':
@@ -165,6 +214,12 @@ export class Relay implements ConnectionHost {
   /** Frames that are never stored go to whoever is connected and can take them now. */
   private route(connection: Connection, room: Room, to: Address, frame: string): void {
     if (!this.mayRoute(connection, room)) return;
+    this.routed(to, frame);
+    this.parts.backplane.send('mailbox', to, 'f', frame).catch(() => undefined);
+  }
+
+  /** To whoever of that address is connected here and can take it now. */
+  routed(to: Address, frame: string): void {
     for (const recipient of this.parts.rooms.get(to)?.connections ?? []) {
       if (recipient.isOpen && !recipient.link.isBusy) recipient.link.send(frame);
     }
@@ -179,14 +234,29 @@ export class Relay implements ConnectionHost {
     );
   }
 
+  private history(connection: Connection, room: Room, { before, limit }: HistoryFrame): void {
+    if (!this.options.keepsHistory) return connection.refuse('unsupported');
+    if (!this.mayRoute(connection, room)) return;
+    this.run(connection, this.sendHistory(connection, room.address, before as EntryId | null, limit));
+  }
+
+  private async sendHistory(connection: Connection, of: Address, before: EntryId | null, limit: number | null) {
+    const { queue } = this.parts;
+    const page = await queue.history(of, before, limit ?? LIMITS.pageSize, LIMITS.pageBytes);
+    const entries = page.messages.map(({ id, from, content, messageId, timestamp }) => {
+      return { type: 'message' as const, id, from, content, messageId, timestamp };
+    });
+    connection.link.send(encodeFrame({ type: 'history', entries, next: page.next }));
+  }
+
   /** Silent where that message is unknown: a client reading an old conversation has done nothing wrong. */
   private async markRead(reader: Address, from: Address, messageId: string): Promise<void> {
-    const { queue, delivery, receipts, clock } = this.parts;
+    const { queue, delivery } = this.parts;
     const mark = await queue.markRead(reader, from, messageId);
     if (mark.kind !== 'marked') return;
     // Whoever has read it has it, and `delivered` may not follow `read`.
-    if (!mark.wasAcknowledged) delivery.delivered(reader, [{ from, messageId, sequence: mark.sequence }]);
-    receipts.send(from, [{ kind: 'read', peer: reader, messageId, timestamp: clock.now() }]);
+    if (!mark.wasAcknowledged) delivery.delivered(reader, [{ from, messageId, sequence: mark.sequence }], null);
+    delivery.read(reader, from, messageId, mark.owed);
   }
 
   private mayRoute(connection: Connection, room: Room, messageId?: string): boolean {
@@ -207,8 +277,46 @@ export class Relay implements ConnectionHost {
     });
   }
 
-  private leaveRoom(room: Room, connection: Connection): void {
-    this.parts.rooms.leave(room, connection);
-    if (room.connections.length === 0) this.parts.delivery.abandoned(room);
+  /** Nobody here will acknowledge any more: whoever waits for that need not. */
+  private nobodyLeft(room: Room): void {
+    if (room.connections.length > 0 || room.isHeldElsewhere) return;
+    this.parts.verdicts.answerNow((_, to) => to === room.address);
+  }
+
+  /** Of the connections of one device only the newest stays, on whichever node. */
+  private takeOver(connection: Connection, room: Room, claim: number): void {
+    const latest = room.claims?.get(connection.device) ?? 0;
+    (room.claims ??= new Map<string, number>()).set(connection.device, Math.max(latest, claim));
+    for (const other of [...room.connections]) {
+      if (other !== connection && other.device === connection.device && other.claim > 0 && other.claim < claim)
+        other.close(4409);
+    }
+    if (latest > claim) connection.close(4409);
+  }
+
+  private windowOf(opening: Opening): number {
+    return (opening.type === 'hello' ? opening.window : null) ?? LIMITS.windowEntries;
+  }
+
+  private welcome(connection: Connection, opening: Opening, cursor: Cursor): string {
+    const timestamp = this.parts.clock.now();
+    const { address } = opening;
+    if (opening.type === 'auth') return encodeFrame({ type: 'auth_success', address, timestamp });
+    const { maxFrameBytes, mailbox, retentionMs } = this.options;
+    return encodeFrame({
+      type: 'auth_success',
+      address,
+      timestamp,
+      v: 2,
+      deviceId: opening.deviceId,
+      sessionId: connection.id,
+      limits: {
+        maxFrameBytes,
+        window: this.windowOf(opening),
+        maxOfflineMessages: mailbox.maxMessages,
+        retentionHours: retentionMs / HOUR_MS,
+      },
+      pending: Math.max(0, sequenceOf(cursor.head) - sequenceOf(cursor.after)),
+    });
   }
 }

@@ -2,20 +2,16 @@ import type { Address } from '@relay/protocol';
 import type { Connection } from './connection.js';
 import { TokenBucket } from './token-bucket.js';
 
-/** A send that waits for the recipient's acknowledgement before it is answered. */
-export interface PendingVerdict {
-  readonly sender: Connection;
-  readonly messageId: string;
-  /** On the monotonic clock. */
-  readonly dueAt: number;
-}
-
 /** One address with its connections to this node. Exists as long as there is one. */
 export interface Room {
   readonly address: Address;
   readonly connections: Connection[];
-  /** By the sequence of the entry, oldest first. */
-  readonly waiting: Map<number, PendingVerdict>;
+  /** How many the address has, connected or not, as far as this node knows. */
+  devices: number;
+  /** Whether another node holds a connection of the address, or did since this room exists. */
+  isHeldElsewhere: boolean;
+  /** The latest claim that was heard of for each device; made when first needed. */
+  claims: Map<string, number> | null;
   /** What this address may still send. */
   readonly budget: TokenBucket;
 }
@@ -46,7 +42,7 @@ export class Rooms {
       const { ratePerSecond, burst } = this.limits;
       const budget = this.budgets.get(address) ?? new TokenBucket(ratePerSecond, burst);
       this.budgets.delete(address);
-      room = { address, connections: [], waiting: new Map(), budget };
+      room = { address, connections: [], devices: 0, isHeldElsewhere: false, claims: null, budget };
       this.rooms.set(address, room);
     }
     room.connections.push(connection);

@@ -1,4 +1,4 @@
-import type { Address } from '@relay/protocol';
+import { type Address, LIMITS } from '@relay/protocol';
 import type { KeyRepository } from '../../src/keys/key.repository.js';
 import { addressOf } from '../support/classic-client.js';
 import type { ManualClock } from '../support/manual-clock.js';
@@ -26,11 +26,12 @@ export function keyContract(name: string, open: () => Promise<KeysUnderTest>): v
     afterEach(() => close());
 
     it('gives back what was put, whatever the text', async () => {
-      const publicKey = 'q\n"\\\u0000🔑';
       const now = clock.now();
-      const stored = { address: ALICE, publicKey, createdAt: now, updatedAt: now };
-      expect(await keys.put(ALICE, publicKey)).toEqual(stored);
-      expect(await keys.get(ALICE)).toEqual(stored);
+      for (const publicKey of ['q\n"\\\u0000🔑', 'half a pair: \ud83d', '0', '"quoted"']) {
+        const stored = { address: ALICE, publicKey, createdAt: now, updatedAt: now };
+        expect(await keys.put(ALICE, publicKey)).toEqual(stored);
+        expect(await keys.get(ALICE)).toEqual(stored);
+      }
     });
 
     it('replaces, and remembers when the first came', async () => {
@@ -48,6 +49,21 @@ export function keyContract(name: string, open: () => Promise<KeysUnderTest>): v
       const found = await keys.getMany([BOB, addressOf(9) as Address, ALICE, BOB]);
       expect(found.map(({ publicKey }) => publicKey)).toEqual(['b', 'a']);
       expect(await keys.getMany([])).toEqual([]);
+    });
+
+    it('finds as many as one request may ask for', async () => {
+      const addresses = Array.from({ length: LIMITS.addressesPerRequest }, (_, i) => addressOf(100 + i) as Address);
+      await Promise.all(addresses.map((address) => keys.put(address, `key of ${address}`)));
+      expect((await keys.getMany(addresses)).map(({ address }) => address)).toEqual(addresses);
+      expect(await keys.count()).toBe(addresses.length);
+    });
+
+    it('keeps one of two that are put at once, and counts it once', async () => {
+      await Promise.all([keys.put(ALICE, 'a'), keys.put(ALICE, 'b')]);
+      expect(['a', 'b']).toContain((await keys.get(ALICE))?.publicKey);
+      expect(await keys.count()).toBe(1);
+      expect((await Promise.all([keys.delete(ALICE), keys.delete(ALICE)])).sort()).toEqual([false, true]);
+      expect(await keys.count()).toBe(0);
     });
 
     it('deletes once; a key put afterwards is a new one', async () => {

@@ -1,8 +1,11 @@
 import type { Address } from '@relay/protocol';
-import type { PresenceRepository } from '../../src/presence/presence.repository.js';
+import { type PresenceRepository, SWEEP_EVERY_MS } from '../../src/presence/presence.repository.js';
 import { addressOf } from '../support/classic-client.js';
 import type { ManualClock } from '../support/manual-clock.js';
 
+export const LAST_SEEN_MS = 60 * 60 * 1000;
+
+/** Remembers for `LAST_SEEN_MS` when people were last seen. */
 export interface PresenceUnderTest {
   readonly presence: PresenceRepository;
   readonly clock: ManualClock;
@@ -104,10 +107,52 @@ export function presenceContract(name: string, open: () => Promise<PresenceUnder
       await presence.connected(ALICE, 'a');
       await presence.disconnected(ALICE, 'a');
       await presence.connected(BOB, 'b');
-      clock.advance(10);
-      expect(await presence.forgetSeenBefore(clock.now())).toBe(1);
+      const seen = clock.now();
+      clock.advance(LAST_SEEN_MS);
+      expect(await statusOf(ALICE)).toEqual({ online: false, lastSeen: seen });
+      clock.advance(1);
+      expect(await statusOf(ALICE)).toEqual({ online: false, lastSeen: null });
+      expect(await presence.sweep()).not.toContain(ALICE);
       expect(await statusOf(ALICE)).toEqual({ online: false, lastSeen: null });
       expect(await statusOf(BOB)).toMatchObject({ online: true });
+    });
+
+    it('remembers a hidden address hidden, whatever is forgotten', async () => {
+      await presence.setVisible(ALICE, false);
+      clock.advance(2 * LAST_SEEN_MS);
+      await presence.sweep();
+      expect(await presence.connected(ALICE, 'a')).toBe(false);
+      expect(await statusOf(ALICE)).toEqual({ online: false, lastSeen: null });
+    });
+
+    it('shows again when somebody hidden was last seen', async () => {
+      await presence.connected(ALICE, 'a');
+      await presence.setVisible(ALICE, false);
+      await presence.disconnected(ALICE, 'a');
+      const seen = clock.now();
+      clock.advance(1000);
+      expect(await presence.setVisible(ALICE, true)).toBe(false);
+      expect(await statusOf(ALICE)).toEqual({ online: false, lastSeen: seen });
+    });
+
+    it('has nothing to say in a sweep while everybody is well', async () => {
+      await presence.connected(ALICE, 'a');
+      for (let i = 0; i < 12; i++) {
+        clock.advance(SWEEP_EVERY_MS);
+        expect(await presence.sweep()).toEqual([]);
+      }
+      expect(await statusOf(ALICE)).toMatchObject({ online: true });
+    });
+
+    it('gets it right when one comes and goes at once', async () => {
+      const changes = Array.from({ length: 20 }, (_, i) => [
+        presence.connected(ALICE, `c${i}`),
+        presence.disconnected(ALICE, `c${i}`),
+      ]);
+      await Promise.all(changes.flat());
+      expect(await statusOf(ALICE)).toMatchObject({ online: false });
+      await Promise.all([presence.disconnected(ALICE, 'z'), presence.connected(ALICE, 'z')]);
+      expect(await statusOf(ALICE)).toMatchObject({ online: true });
     });
   });
 }

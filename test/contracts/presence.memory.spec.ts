@@ -1,8 +1,9 @@
 import { MemoryPresenceRepository } from '../../src/presence/presence.repository.memory.js';
 import { ManualClock } from '../support/manual-clock.js';
-import { presenceContract } from './presence.contract.js';
+import { LAST_SEEN_MS, presenceContract } from './presence.contract.js';
 
 presenceContract('memory', () => {
   const clock = new ManualClock();
-  return Promise.resolve({ presence: new MemoryPresenceRepository(clock), clock, close: () => Promise.resolve() });
+  const presence = new MemoryPresenceRepository(clock, LAST_SEEN_MS);
+  return Promise.resolve({ presence, clock, close: () => Promise.resolve() });
 });

@@ -19,7 +19,7 @@ export interface QueueUnderTest {
 }
 
 /** What every adapter is opened with. */
-export const CONTRACT = { retentionMs: 60 * 60 * 1000, maxReceipts: 20 } as const;
+export const CONTRACT = { retentionMs: 60 * 60 * 1000, maxReceipts: 20, maxDevices: 4, historyMs: 0 } as const;
 
 const BOX = addressOf(1) as Address;
 const ALICE = addressOf(2) as Address;
@@ -28,14 +28,17 @@ const ROOMY: MailboxLimits = { maxMessages: 1000, maxBytes: 1_000_000, senderSha
 const HOUR_MS = CONTRACT.retentionMs;
 
 /** The rules of `QueueRepository`, for every implementation. */
-export function queueContract(name: string, open: () => Promise<QueueUnderTest>): void {
+export function queueContract(
+  name: string,
+  open: (options: Partial<Record<keyof typeof CONTRACT, number>>) => Promise<QueueUnderTest>,
+): void {
   describe(`QueueRepository: ${name}`, () => {
     let queue: QueueRepository;
     let clock: ManualClock;
     let close: () => Promise<void>;
 
     beforeEach(async () => {
-      ({ queue, clock, close } = await open());
+      ({ queue, clock, close } = await open({}));
     });
 
     afterEach(() => close());
@@ -69,20 +72,28 @@ export function queueContract(name: string, open: () => Promise<QueueUnderTest>)
       (await queue.read(BOX, after, 10_000, Infinity)).entries.map(({ messageId }) => messageId);
 
     async function acknowledge(device: string, upTo: EntryId, keepAfter?: EntryId | null) {
-      const result = await queue.acknowledge(BOX, device, upTo, keepAfter);
-      if (result.kind !== 'acknowledged') throw new Error('refused as ahead');
+      const result = await queue.acknowledge(BOX, { device, upTo, keepAfter });
+      if (result.kind !== 'acknowledged') throw new Error(`refused: ${result.kind}`);
       return result;
     }
 
-    /** One pass over all mailboxes. */
+    /** One pass over all mailboxes; returns the receipts that it made due. */
     async function purge() {
-      const expired = [];
-      for (;;) {
-        const purged = await queue.purge();
-        expired.push(...purged.expired);
-        if (!purged.more) return expired;
+      const found = [];
+      let isUnfinished = true;
+      while (isUnfinished) {
+        isUnfinished = await queue.purge();
+        for (;;) {
+          const owed = await queue.owed();
+          if (owed.length === 0) break;
+          await queue.settle(owed.map((one) => one.owed));
+          found.push(...owed.flatMap(({ receipts }) => receipts));
+        }
       }
+      return found.map(({ to, receipt: { kind, peer, messageId } }) => ({ to, kind, peer, messageId }));
     }
+
+    const expiredReceipt = (messageId: string, to = ALICE) => ({ to, kind: 'expired', peer: BOX, messageId });
 
     async function expectBalance(expected: Record<string, number>): Promise<void> {
       const ledger = await queue.ledger();
@@ -318,8 +329,8 @@ export function queueContract(name: string, open: () => Promise<QueueUnderTest>)
         await queue.open(BOX, 'laptop');
         const [, second, third] = await storeMany(3);
         await acknowledge('phone', second!.id);
-        expect(await queue.open(BOX, 'phone')).toEqual({ after: second!.id, head: third!.id });
-        expect(await queue.open(BOX, 'laptop')).toEqual({ after: null, head: third!.id });
+        expect(await queue.open(BOX, 'phone')).toMatchObject({ after: second!.id, head: third!.id, devices: 2 });
+        expect(await queue.open(BOX, 'laptop')).toMatchObject({ after: null, head: third!.id, devices: 2 });
       });
 
       it('keeps an entry until every device has passed it', async () => {
@@ -359,16 +370,51 @@ export function queueContract(name: string, open: () => Promise<QueueUnderTest>)
         await queue.open(BOX, 'phone');
         const { id } = await store('one');
         await acknowledge('phone', id);
-        expect(await readIds()).toEqual(['one']);
         await purge();
         expect(await readIds()).toEqual([]);
+      });
+
+      it('has room for so many, and for another once one is retired', async () => {
+        for (const device of ['one', 'two', 'three', 'four']) await queue.open(BOX, device);
+        await expect(queue.open(BOX, 'five')).rejects.toMatchObject({ code: 'forbidden' });
+        await queue.open(BOX, 'four');
+        clock.advance(2 * HOUR_MS);
+        await queue.open(BOX, 'two');
+        clock.advance(2 * HOUR_MS);
+        await queue.open(BOX, 'five');
+        await queue.open(BOX, 'two');
+      });
+
+      it('are spoken for by the latest exclusive opening only', async () => {
+        const { id } = await store('one');
+        const older = await queue.open(BOX, 'phone', { exclusive: true });
+        const newer = await queue.open(BOX, 'phone', { exclusive: true });
+        expect(newer.claim).toBeGreaterThan(older.claim);
+        expect(await queue.acknowledge(BOX, { device: 'phone', upTo: id, claim: older.claim })).toEqual({
+          kind: 'superseded',
+        });
+        expect(await readIds()).toEqual(['one']);
+        expect(await queue.acknowledge(BOX, { device: 'phone', upTo: id, claim: newer.claim })).toMatchObject({
+          kind: 'acknowledged',
+        });
+      });
+
+      it('opened fifty times at once are spoken for by one', async () => {
+        const opened = await Promise.all(
+          Array.from({ length: 50 }, () => queue.open(BOX, 'phone', { exclusive: true })),
+        );
+        expect(new Set(opened.map(({ claim }) => claim)).size).toBe(50);
       });
     });
 
     describe('acknowledge', () => {
       it('is cumulative, and says from where on it was the first', async () => {
         const entries = await storeMany(4);
-        expect(await acknowledge('phone', entries[1]!.id)).toEqual({ kind: 'acknowledged', before: 0, silent: [] });
+        expect(await acknowledge('phone', entries[1]!.id)).toMatchObject({
+          kind: 'acknowledged',
+          before: 0,
+          silent: [],
+        });
         expect(await acknowledge('phone', entries[3]!.id)).toMatchObject({ before: entries[1]!.sequence });
         expect(await queue.size(BOX)).toBe(0);
         await expectBalance({ accepted: 4, acknowledged: 4, pending: 0 });
@@ -394,8 +440,8 @@ export function queueContract(name: string, open: () => Promise<QueueUnderTest>)
         const { id } = await store('one');
         const ahead = id.replace(/-\d+$/, '-2') as EntryId;
         const refused: Acknowledged = { kind: 'ahead' };
-        expect(await queue.acknowledge(BOX, 'phone', ahead)).toEqual(refused);
-        expect(await queue.acknowledge(BOB, 'phone', id)).toEqual(refused);
+        expect(await queue.acknowledge(BOX, { device: 'phone', upTo: ahead })).toEqual(refused);
+        expect(await queue.acknowledge(BOB, { device: 'phone', upTo: id })).toEqual(refused);
         expect(await readIds()).toEqual(['one']);
         await expectBalance({ acknowledged: 0, pending: 1 });
       });
@@ -415,9 +461,75 @@ export function queueContract(name: string, open: () => Promise<QueueUnderTest>)
       it('after the expiry comes too late: the message expired, and is owed no receipt', async () => {
         const { id } = await store('one', { ttlMs: 10 });
         clock.advance(10);
-        expect(await acknowledge('phone', id)).toEqual({ kind: 'acknowledged', before: 0, silent: [1] });
-        expect(await purge()).toEqual([{ mailbox: BOX, from: ALICE, messageId: 'one' }]);
+        expect(await acknowledge('phone', id)).toMatchObject({ kind: 'acknowledged', before: 0, silent: [1] });
+        expect(await purge()).toEqual([expiredReceipt('one', ALICE)]);
         await expectBalance({ accepted: 1, acknowledged: 0, expired: 1 });
+      });
+    });
+
+    describe('an id that nobody gave', () => {
+      it.each([
+        ['a later time', (id: EntryId) => `${Number(id.split('-')[0]) + 1}-1`],
+        ['an earlier time', () => '1-2'],
+        ['a time between two entries', (id: EntryId) => `${Number(id.split('-')[0]) + 5}-3`],
+      ])('with %s never loses count, nor a message that was not named', async (_, forge) => {
+        const first = await store('one');
+        clock.advance(10);
+        await store('two');
+        clock.advance(10);
+        await store('three');
+        await queue.acknowledge(BOX, { device: 'phone', upTo: forge(first.id) as EntryId });
+        const left = await readIds();
+        expect(left).toContain('three');
+        const { pending } = await queue.ledger();
+        expect(pending).toBe(await queue.size(BOX));
+        expect((await queue.pending(BOX, null, 10, Infinity)).messages).toHaveLength(pending);
+      });
+    });
+
+    describe('heads', () => {
+      it('name the newest entry of each mailbox, kept or not', async () => {
+        const { id } = await store('one');
+        await acknowledge('phone', id);
+        expect(await queue.heads([BOB, BOX])).toEqual([null, id]);
+      });
+    });
+
+    describe('history', () => {
+      const keepFor = async (historyMs: number): Promise<void> => {
+        await close();
+        ({ queue, clock, close } = await open({ historyMs }));
+      };
+      const historyIds = async (before: EntryId | null = null, limit = 100): Promise<string[]> =>
+        (await queue.history(BOX, before, limit, Infinity)).messages.map(({ messageId }) => messageId);
+
+      it('has nothing of what left the log, where none is kept', async () => {
+        await acknowledge('phone', (await store('one')).id);
+        expect(await historyIds()).toEqual([]);
+      });
+
+      it('has acknowledged messages for as long as they are kept, newest first, in pages', async () => {
+        await keepFor(1000);
+        const entries = await storeMany(5);
+        await acknowledge('phone', entries[4]!.id);
+        expect(await historyIds()).toEqual(['m5', 'm4', 'm3', 'm2', 'm1']);
+        const page = await queue.history(BOX, null, 2, Infinity);
+        expect(page.next).toBe(entries[3]!.id);
+        expect(await historyIds(page.next, 2)).toEqual(['m3', 'm2']);
+        expect(await queue.history(BOX, entries[1]!.id, 2, Infinity)).toMatchObject({ next: null });
+        expect(await queue.size(BOX)).toBe(0);
+        clock.advance(1001);
+        await purge();
+        expect(await historyIds()).toEqual([]);
+        await expectBalance({ accepted: 5, acknowledged: 5, expired: 0 });
+      });
+
+      it('never keeps back what waits, nor lets it expire', async () => {
+        await keepFor(1000);
+        await store('one');
+        clock.advance(5000);
+        await purge();
+        expect(await readIds()).toEqual(['one']);
       });
     });
 
@@ -437,10 +549,7 @@ export function queueContract(name: string, open: () => Promise<QueueUnderTest>)
         await store('one', { ttlMs: 10 });
         await store('two', { ttlMs: 10, from: BOB });
         clock.advance(10);
-        expect(await purge()).toEqual([
-          { mailbox: BOX, from: ALICE, messageId: 'one' },
-          { mailbox: BOX, from: BOB, messageId: 'two' },
-        ]);
+        expect(await purge()).toEqual([expiredReceipt('one', ALICE), expiredReceipt('two', BOB)]);
         expect(await purge()).toEqual([]);
         await expectBalance({ accepted: 2, expired: 2, pending: 0, mailboxes: 0 });
       });
@@ -543,7 +652,11 @@ export function queueContract(name: string, open: () => Promise<QueueUnderTest>)
       it('is marked once', async () => {
         const { id, sequence } = await store('one');
         await acknowledge('phone', id);
-        expect(await queue.markRead(BOX, ALICE, 'one')).toEqual({ kind: 'marked', sequence, wasAcknowledged: true });
+        expect(await queue.markRead(BOX, ALICE, 'one')).toMatchObject({
+          kind: 'marked',
+          sequence,
+          wasAcknowledged: true,
+        });
         expect(await queue.markRead(BOX, ALICE, 'one')).toEqual({ kind: 'repeat' });
       });
 
@@ -612,7 +725,7 @@ export function queueContract(name: string, open: () => Promise<QueueUnderTest>)
         await purge();
         clock.advance(4 * HOUR_MS);
         await purge();
-        const after = await store('one');
+        const after = await store('two');
         expect(Number(after.id.split('-')[0])).toBeGreaterThan(Number(before.id.split('-')[0]));
       });
 

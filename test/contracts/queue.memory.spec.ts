@@ -2,10 +2,10 @@ import { MemoryQueueRepository } from '../../src/queue/queue.repository.memory.j
 import { ManualClock } from '../support/manual-clock.js';
 import { CONTRACT, queueContract } from './queue.contract.js';
 
-queueContract('memory', () => {
+queueContract('memory', (options) => {
   const clock = new ManualClock();
   return Promise.resolve({
-    queue: new MemoryQueueRepository({ clock, ...CONTRACT, maxTotalBytes: Infinity }),
+    queue: new MemoryQueueRepository({ clock, ...CONTRACT, ...options, maxTotalBytes: Infinity }),
     clock,
     close: () => Promise.resolve(),
   });

@@ -106,6 +106,7 @@ const messageId = fc.oneof(
   fc.string({ unit: 'grapheme-ascii', minLength: 1, maxLength: LIMITS.messageIdLength }),
   fc.constantFrom('a', 'b', 'c'),
 );
+const entryId = fc.tuple(fc.nat(), fc.nat(5)).map(([ms, sequence]) => `${ms}-${sequence}`);
 const count = fc.nat(Number.MAX_SAFE_INTEGER);
 const addresses = fc.oneof(fc.array(address, { maxLength: 20 }), fc.constant(Array<string>(501).fill(addressOf(9))));
 
@@ -130,6 +131,17 @@ const valid: Readonly<Record<ClientFrame['type'], fc.Arbitrary<Record<string, un
   unsubscribe_presence: fc.record({ addresses }),
   set_presence: fc.record({ visible: fc.boolean() }),
   ping: fc.constant({}),
+  hello: fc.record(
+    {
+      v: fc.constant(2),
+      address,
+      deviceId: fc.stringMatching(/^[A-Za-z0-9_-]{1,64}$/),
+      window: fc.integer({ min: 1, max: 1024 }),
+    },
+    { requiredKeys: ['v', 'address', 'deviceId'] },
+  ),
+  ack: fc.record({ upTo: entryId }),
+  history: fc.record({ before: entryId, limit: fc.integer({ min: 1, max: 100 }) }, { requiredKeys: [] }),
 };
 
 type Members = readonly (readonly [string, string])[];

@@ -22,6 +22,8 @@ describe('the promises', () => {
   afterEach(() => relay.stop());
 
   async function verdictsAreDue(): Promise<void> {
+    // What was sent before is stored when a later question to the store is answered.
+    await fetch(`${relay.url}/api/messages/${BOB}/queue-size`);
     clock.advance(300);
     await relay.run('answer sends');
   }

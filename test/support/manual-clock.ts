@@ -1,11 +1,11 @@
 import { Clock } from '../../src/common/clock.js';
 
-/** Stands still until it is moved. */
+/** Stands still until it is moved. Begins later than any real clock: a store never goes back. */
 export class ManualClock extends Clock {
   private passedMs = 0;
   private wallOffsetMs = 0;
 
-  constructor(private readonly startMs = Date.UTC(2026, 0, 1)) {
+  constructor(private readonly startMs = Date.UTC(2100, 0, 1)) {
     super();
   }
 

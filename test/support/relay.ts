@@ -1,4 +1,5 @@
 import type { INestApplication } from '@nestjs/common';
+import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { createApp } from '../../src/app/create-app.js';
@@ -7,6 +8,8 @@ import { type Clock, SystemClock } from '../../src/common/clock.js';
 import { loadSettings } from '../../src/common/load-settings.js';
 import { Logger } from '../../src/common/logger.js';
 import { ClassicClient } from './classic-client.js';
+import { ManualClock } from './manual-clock.js';
+import { sharedRedis } from './redis-server.js';
 
 export interface RunningRelay {
   readonly app: INestApplication;
@@ -29,10 +32,37 @@ export interface RelayOptions {
   readonly clock?: Clock;
 }
 
+/** What jest.config.mjs says: the suites of test/e2e run once for each storage. */
+declare const STORAGE: 'memory' | 'redis';
+
+interface StorageUnderTest {
+  readonly env: Readonly<Record<string, string>>;
+  /** After the relay: nothing of it may stay in the way of other tests. */
+  readonly end: () => Promise<void>;
+}
+
+async function storageOf(clock: Clock): Promise<StorageUnderTest> {
+  if (STORAGE === 'memory') return { env: {}, end: () => Promise.resolve() };
+  const redis = await sharedRedis();
+  const prefix = `${randomBytes(6).toString('hex')}:`;
+  // A node that starts is never behind the others: so the store goes by the clock that the test moves.
+  if (clock instanceof ManualClock) await redis.command('SET', `${prefix}clock`, String(clock.now()));
+  const env = { STORAGE, REDIS_URL: redis.url, REDIS_KEY_PREFIX: prefix };
+  return { env, end: async () => void (await redis.command('FLUSHALL', 'ASYNC')) };
+}
+
 /** The relay as `main.ts` makes it, in this process, on a free port; logs go to memory. Limits are far away unless set. */
 export async function startRelay({ env = {}, clock = new SystemClock() }: RelayOptions = {}): Promise<RunningRelay> {
+  const { env: storage, end } = await storageOf(clock);
   const roomy = { RATE_LIMIT_MAX_REQUESTS: '1000000', SEND_RATE_PER_SECOND: '1000000', SEND_BURST: '1000000' };
-  const settings = loadSettings({ NODE_ENV: 'test', LOG_LEVEL: 'debug', DRAIN_SECONDS: '0', ...roomy, ...env });
+  const settings = loadSettings({
+    NODE_ENV: 'test',
+    LOG_LEVEL: 'debug',
+    DRAIN_SECONDS: '0',
+    ...roomy,
+    ...storage,
+    ...env,
+  });
   const destination = new PassThrough();
   const lines: Buffer[] = [];
   destination.on('data', (chunk: Buffer) => lines.push(chunk));
@@ -49,6 +79,9 @@ export async function startRelay({ env = {}, clock = new SystemClock() }: RelayO
     log: () => Buffer.concat(lines).toString(),
     run: (job) => app.get(Schedule).run(job),
     signIn: (address) => ClassicClient.signIn(wsUrl, address),
-    stop: () => app.close(),
+    stop: async () => {
+      await app.close();
+      await end();
+    },
   };
 }

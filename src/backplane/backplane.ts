@@ -1,0 +1,58 @@
+import type { Address } from '@relay/protocol';
+
+/** `mailbox`: whoever holds connections of that address; `presence`: whoever holds connections that watch it. */
+export type Topic = 'mailbox' | 'presence';
+
+/** What a payload is; one letter, since it leads every payload on the wire between nodes. */
+export type Kind =
+  /** An entry that was appended to the mailbox. */
+  | 'e'
+  /** A frame for every connection of the address. */
+  | 'f'
+  /** A device was opened anew: `<claim> <device>`. */
+  | 'd'
+  /** The address came, went, hid or showed itself. */
+  | 'p'
+  /** An ephemeral message for the connections of the address, and its answer. */
+  | 'u'
+  | 'a';
+
+export type Heard = (address: Address, payload: string) => void;
+
+/**
+ * Between the nodes of one relay. Everything sent here is a hint: it may be lost, and whoever needs certainty reads the
+ * store. A node never hears itself.
+ */
+export abstract class Backplane {
+  private readonly listeners = new Map<Kind, Heard>();
+  private readonly resumedListeners: (() => void)[] = [];
+
+  /** Names this node among all, and anew after each start. `[A-Za-z0-9_-]{8}`. */
+  abstract readonly node: string;
+
+  /** What other nodes send to this topic of this address is heard from now on; count each join, leave as often. */
+  abstract join(topic: Topic, address: Address): Promise<void>;
+
+  abstract leave(topic: Topic, address: Address): void;
+
+  /** Resolves with how many other nodes heard it. */
+  abstract send(topic: Topic, address: Address, kind: Kind, payload: string): Promise<number>;
+
+  /** One listener for each kind. */
+  listen(kind: Kind, heard: Heard): void {
+    this.listeners.set(kind, heard);
+  }
+
+  /** Called whenever something may have been missed: the connection was lost and is back. */
+  onResumed(resumed: () => void): void {
+    this.resumedListeners.push(resumed);
+  }
+
+  protected heard(kind: string, address: Address, payload: string): void {
+    this.listeners.get(kind as Kind)?.(address, payload);
+  }
+
+  protected resumed(): void {
+    for (const listener of this.resumedListeners) listener();
+  }
+}

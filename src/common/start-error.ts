@@ -1,0 +1,15 @@
+/** sysexits.h: 78 a wrong configuration, 69 something it needs is not available. */
+export const EXIT_CONFIGURATION = 78;
+export const EXIT_UNAVAILABLE = 69;
+
+/** The relay cannot start, for `reasons` that an operator can act on; one line each, without secrets. */
+export class StartError extends Error {
+  override readonly name = 'StartError';
+
+  constructor(
+    readonly exitCode: typeof EXIT_CONFIGURATION | typeof EXIT_UNAVAILABLE,
+    readonly reasons: readonly string[],
+  ) {
+    super(`Cannot start:\n${reasons.map((reason) => `  - ${reason}`).join('\n')}`);
+  }
+}

@@ -1,0 +1,45 @@
+-- Stores receipts. They count against a bound of their own, and the oldest give way.
+-- ARGV[5] expires ms · [6] most receipts · [7] channel · [8] 1: this node listens to it · [9] node
+-- ARGV[10…] kind (d, r, x), peer, timestamp, messageId of each
+-- -> the id of each
+loadState(redis.call('HGET', ST, 's'))
+expireDue()
+local channel, ids = ARGV[7], {}
+local others = redis.call('PUBSUB', 'SHARDNUMSUB', channel)[2] - ARGV[8]
+S[LAST_MS] = math.max(S[LAST_MS], now)
+for i = 10, #ARGV, 4 do
+  S[LAST] = S[LAST] + 1
+  local value = ARGV[i] .. S[MESSAGES] .. ' ' .. S[BYTES] .. ' 0 ' .. ARGV[5] .. ' ' .. ARGV[i + 2] .. ' ' .. ARGV[i + 1]
+    .. ' ' .. ARGV[i + 3] .. '\n'
+  local id = S[LAST_MS] .. '-' .. S[LAST]
+  if redis.pcall('XADD', MB, id, 'e', value).err then
+    local top = redis.call('XREVRANGE', MB, '+', '-', 'COUNT', 1)[1]
+    S[LAST_MS] = idParts(top[1]) + 1
+    id = S[LAST_MS] .. '-' .. S[LAST]
+    redis.call('XADD', MB, id, 'e', value)
+  end
+  ids[#ids + 1] = id
+  if others > 0 then redis.call('SPUBLISH', channel, ARGV[9] .. 'e' .. id .. ' ' .. value) end
+end
+local expires = tonumber(ARGV[5])
+if expires < S[LATEST_DUE] then S[IS_MIXED] = 1 else S[LATEST_DUE] = expires end
+if S[DUE] == 0 or expires < S[DUE] then setDue(expires) end
+
+local most = tonumber(ARGV[6])
+if redis.call('XLEN', MB) - (S[MESSAGES] - S[MESSAGES_AT_TRIM]) > most then
+  local receipts = {}
+  for _, entry in ipairs(redis.call('XRANGE', MB, '-', '+')) do
+    local kind = header(entry)
+    if not kind or not isMessage(kind) then receipts[#receipts + 1] = entry[1] end
+  end
+  -- A quarter at once, so that a mailbox at its bound does not pay for this with every receipt.
+  local surplus = #receipts - math.floor(most * 0.75)
+  if surplus > 0 then
+    delete({ unpack(receipts, 1, surplus) })
+    local _, sequence = idParts(receipts[surplus])
+    S[DROPPED] = math.max(S[DROPPED], sequence)
+    frontMoved()
+  end
+end
+saveState()
+return ids

@@ -1,0 +1,151 @@
+-- Stores one message, once.
+-- ARGV[5] sender · [6] messageId · [7] fingerprint · [8] bytes · [9] expires ms · [10] timestamp · [11] content
+-- ARGV[12] m or j · [13] max messages · [14] max bytes · [15] sender's share · [16] 1: drop the oldest when full
+-- ARGV[17] channel · [18] 1: this node listens to it · [19] node
+-- -> {'stored', id, how many other nodes hold the recipient} · {'repeat', id, 1 if a device has it} · {'refused', code}
+local sender, messageId, fingerprint = ARGV[5], ARGV[6], ARGV[7]
+local digest = digestOf(sender, messageId)
+local known = redis.call('HMGET', ST, 's', digest)
+loadState(known[1])
+
+if known[2] then
+  local id, print, flags = string.match(known[2], '^(%S+) (%S+) ?(%a*)$')
+  if print ~= fingerprint then return { 'refused', 'id_conflict' } end
+  local _, sequence = idParts(id)
+  local isLost, isRead = string.find(flags, 'x', 1, true), string.find(flags, 'r', 1, true)
+  return { 'repeat', id, (not isLost and (isRead or sequence <= S[FURTHEST])) and 1 or 0 }
+end
+
+local bytes, maxMessages, maxBytes, share = tonumber(ARGV[8]), tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15])
+local hadExpired = S[DUE] > 0 and now >= S[DUE]
+if hadExpired then expireDue() end
+
+local function addShare(peer, messages, amount)
+  if S[HAS_SHARES] == 0 then return end
+  local count, size = string.match(redis.call('HGET', SHR, peer) or '0 0', '(%S+) (%S+)')
+  redis.call('HSET', SHR, peer, count + messages .. ' ' .. size + amount)
+end
+
+-- Counted once when the mailbox becomes half full, kept from then on: counting costs milliseconds.
+local function countShares()
+  redis.call('UNLINK', SHR)
+  local shares = {}
+  for _, entry in ipairs(redis.call('XRANGE', MB, '(' .. S[FURTHEST_MS] .. '-' .. S[FURTHEST], '+')) do
+    local kind, _, _, size, _, peer = header(entry)
+    if kind and isMessage(kind) then
+      local found = shares[peer] or { 0, 0 }
+      shares[peer] = { found[1] + 1, found[2] + size }
+    end
+  end
+  for peer, found in pairs(shares) do redis.call('HSET', SHR, peer, found[1] .. ' ' .. found[2]) end
+  redis.call('PEXPIRE', SHR, stateTtl)
+  S[HAS_SHARES] = 1
+end
+
+local function isOverShare()
+  if share >= 1 then return false end
+  if S[PENDING] * 2 < maxMessages and S[PENDING_BYTES] * 2 < maxBytes then return false end
+  if S[HAS_SHARES] == 0 then countShares() end
+  local count, size = string.match(redis.call('HGET', SHR, sender) or '0 0', '(%S+) (%S+)')
+  return count + 1 > maxMessages * share and count + 0 > 0 or size + bytes > maxBytes * share and count + 0 > 0
+end
+
+local function obstacle()
+  if S[PENDING] + 1 > maxMessages or S[PENDING_BYTES] + bytes > maxBytes then return 'mailbox_full' end
+  if isOverShare() then return 'sender_share_full' end
+end
+
+-- The oldest pending message, of that sender where one is named.
+local function oldestPending(of)
+  local start = '(' .. S[FURTHEST_MS] .. '-' .. S[FURTHEST]
+  while true do
+    local entries = redis.call('XRANGE', MB, start, '+', 'COUNT', 20)
+    for _, entry in ipairs(entries) do
+      local kind, _, _, _, _, peer = header(entry)
+      if kind and isMessage(kind) and (not of or peer == of) then return entry end
+    end
+    if #entries < 20 then return nil end
+    start = '(' .. entries[#entries][1]
+  end
+end
+
+local function makeRoom()
+  if bytes > maxBytes then return false end
+  repeat
+    -- A sender beyond its share pays with its own.
+    local victim = oldestPending(isOverShare() and sender or nil)
+    if not victim then return false end
+    local _, sequence = idParts(victim[1])
+    local _, _, _, size, _, peer, id = header(victim)
+    delete({ victim[1] })
+    markLost(peer, id)
+    addRange('z', HAS_LOST, sequence, sequence)
+    addShare(peer, -1, -size)
+    setPending(S[PENDING] - 1, S[PENDING_BYTES] - size)
+    S[DROPPED] = math.max(S[DROPPED], sequence)
+    redis.call('HINCRBY', TOT, 'd', 1)
+    frontMoved()
+  until not obstacle()
+  return true
+end
+
+local why = obstacle()
+if why and not (ARGV[16] == '1' and makeRoom()) then
+  if hadExpired or S[HAS_SHARES] == 1 then saveState() end
+  return { 'refused', why }
+end
+
+local expires = tonumber(ARGV[9])
+S[LAST] = S[LAST] + 1
+S[LAST_MS] = math.max(S[LAST_MS], now)
+S[MESSAGES] = S[MESSAGES] + 1
+S[BYTES] = S[BYTES] + bytes
+local value = ARGV[12] .. S[MESSAGES] .. ' ' .. S[BYTES] .. ' ' .. ARGV[8] .. ' ' .. ARGV[9] .. ' ' .. ARGV[10] .. ' '
+  .. sender .. ' ' .. messageId .. '\n' .. ARGV[11]
+local id = S[LAST_MS] .. '-' .. S[LAST]
+if redis.pcall('XADD', MB, id, 'e', value).err then
+  -- Somebody else wrote into the log with a later time.
+  local top = redis.call('XREVRANGE', MB, '+', '-', 'COUNT', 1)[1]
+  S[LAST_MS] = idParts(top[1]) + 1
+  id = S[LAST_MS] .. '-' .. S[LAST]
+  redis.call('XADD', MB, id, 'e', value)
+end
+addShare(sender, 1, bytes)
+setPending(S[PENDING] + 1, S[PENDING_BYTES] + bytes)
+if expires < S[LATEST_DUE] then S[IS_MIXED] = 1 else S[LATEST_DUE] = expires end
+if S[DUE] == 0 or expires < S[DUE] then setDue(expires) end
+
+-- A device that stays behind while another keeps up loses its oldest entries, so it never closes the mailbox.
+while S[MESSAGES] - S[MESSAGES_AT_TRIM] > maxMessages or S[BYTES] - S[BYTES_AT_TRIM] > maxBytes do
+  local first = firstEntry()
+  if not first then break end
+  local _, sequence = idParts(first[1])
+  if sequence > S[FURTHEST] then break end
+  redis.call('XDEL', MB, first[1])
+  S[DROPPED] = math.max(S[DROPPED], sequence)
+  frontMoved()
+end
+
+redis.call('HINCRBY', TOT, 'a', 1)
+saveState(digest, id .. ' ' .. fingerprint .. ' ')
+
+-- Those that wait, and at least the last 512, stay known.
+if S[MESSAGES] % 512 == 0 and redis.call('HLEN', ST) > 1024 then
+  local records, sequences = redis.call('HGETALL', ST), {}
+  for i = 1, #records, 2 do
+    if #records[i] == 22 then sequences[#sequences + 1] = tonumber(string.match(records[i + 1], '-(%d+)')) end
+  end
+  table.sort(sequences)
+  local oldest = math.min(S[FURTHEST] + 1, sequences[#sequences - 512])
+  for i = 1, #records, 2 do
+    if #records[i] == 22 then
+      local sequence = tonumber(string.match(records[i + 1], '-(%d+)'))
+      local isLost = string.find(records[i + 1], 'x', 1, true)
+      if sequence < oldest or (isLost and sequence < sequences[#sequences - 512]) then redis.call('HDEL', ST, records[i]) end
+    end
+  end
+end
+
+local others = redis.call('PUBSUB', 'SHARDNUMSUB', ARGV[17])[2] - ARGV[18]
+if others > 0 then redis.call('SPUBLISH', ARGV[17], ARGV[19] .. 'e' .. id .. ' ' .. value) end
+return { 'stored', id, others }

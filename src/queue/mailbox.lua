@@ -1,0 +1,209 @@
+-- What the scripts on one mailbox share; put in front of each of them. Everything they touch lies in one slot.
+--
+-- KEYS[1] mb   stream  the log. Id <ms>-<n>, one field `e`:
+--                      <kind><ordinal> <total bytes> <bytes> <expires ms> <timestamp> <peer> <messageId>\n<content>
+--                      kind: m message, j message whose content is a JSON string, d delivered, r read, x expired.
+--                      ordinal and total bytes count the mailbox's messages up to and including this entry.
+-- KEYS[2] st   hash    s state, v devices, z lost ranges, q read early; a digest for each remembered message
+-- KEYS[3] tot  hash    of the bucket: a accepted, k acknowledged, x expired, d dropped, b mailboxes with pending messages
+-- KEYS[4] exp  zset    of the bucket: address -> when the first entry of its log is due
+-- KEYS[5] out  hash    of the bucket: receipts owed and not yet passed on: name -> "<ms from which anybody may pass them on> <json>"
+-- KEYS[6] shr  hash    sender -> "<messages> <bytes>" pending; only while the mailbox is half full
+-- ARGV[1] now, ms · ARGV[2] address · ARGV[3] how long the state outlives its last use, ms
+-- ARGV[4] how long acknowledged entries are kept, ms
+
+local MB, ST, TOT, EXP, OUT, SHR = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local now, address, stateTtl, historyMs = tonumber(ARGV[1]), ARGV[2], ARGV[3], tonumber(ARGV[4])
+local HOUR = 3600000
+
+-- Places in the state. `…AtTrim` and `…AtFurthest` are the counts at those places of the log.
+local LAST, LAST_MS, MESSAGES, BYTES = 1, 2, 3, 4
+local FURTHEST, FURTHEST_MS, MESSAGES_AT_FURTHEST, BYTES_AT_FURTHEST = 5, 6, 7, 8
+local PENDING, PENDING_BYTES, MESSAGES_AT_TRIM, BYTES_AT_TRIM = 9, 10, 11, 12
+local DROPPED, DUE, LATEST_DUE, CLAIMS, REFRESHED = 13, 14, 15, 16, 17
+local HAS_SHARES, HAS_LOST, HAS_EARLY, IS_MIXED = 18, 19, 20, 21
+local S
+
+local function loadState(packed)
+  S = packed and cmsgpack.unpack(packed) or { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+end
+
+local function saveState(...)
+  redis.call('HSET', ST, 's', cmsgpack.pack(S), ...)
+  local hour = math.floor(now / HOUR)
+  if S[REFRESHED] ~= hour then
+    S[REFRESHED] = hour
+    redis.call('HSET', ST, 's', cmsgpack.pack(S))
+    redis.call('PEXPIRE', ST, stateTtl)
+  end
+end
+
+local function idParts(id)
+  local ms, sequence = string.match(id, '^(%d+)-(%d+)$')
+  return tonumber(ms), tonumber(sequence)
+end
+
+-- kind, ordinal, total bytes, bytes, expires, peer, messageId; nil for what somebody else wrote
+local function header(entry)
+  local kind, ordinal, total, bytes, expires, peer, messageId =
+    string.match(entry[2][2] or '', '^(%a)(%d+) (%d+) (%d+) (%d+) %d+ (0x%x+) ([^\n]*)')
+  return kind, tonumber(ordinal), tonumber(total), tonumber(bytes), tonumber(expires), peer, messageId
+end
+
+local function isMessage(kind) return kind == 'm' or kind == 'j' end
+
+local function digestOf(peer, messageId) return string.sub(redis.sha1hex(peer .. messageId), 1, 22) end
+
+local function firstEntry() return redis.call('XRANGE', MB, '-', '+', 'COUNT', 1)[1] end
+
+local function setPending(messages, bytes)
+  if S[PENDING] == 0 and messages > 0 then redis.call('HINCRBY', TOT, 'b', 1) end
+  if S[PENDING] > 0 and messages == 0 then redis.call('HINCRBY', TOT, 'b', -1) end
+  S[PENDING], S[PENDING_BYTES] = messages, bytes
+end
+
+local function setDue(ms)
+  if S[DUE] == ms then return end
+  S[DUE] = ms
+  if ms == 0 then redis.call('ZREM', EXP, address) else redis.call('ZADD', EXP, ms, address) end
+end
+
+local function forgetShares()
+  if S[HAS_SHARES] == 0 then return end
+  redis.call('UNLINK', SHR)
+  S[HAS_SHARES] = 0
+end
+
+-- The log is empty: nothing of it may stay behind.
+local function emptyLog()
+  redis.call('UNLINK', MB)
+  S[MESSAGES_AT_TRIM], S[BYTES_AT_TRIM], S[LATEST_DUE], S[IS_MIXED] = S[MESSAGES], S[BYTES], 0, 0
+  setDue(0)
+end
+
+-- After entries were taken off the front.
+local function frontMoved()
+  local first = firstEntry()
+  if not first then return emptyLog() end
+  local kind, ordinal, total, bytes = header(first)
+  if not kind then return end
+  S[MESSAGES_AT_TRIM] = isMessage(kind) and ordinal - 1 or ordinal
+  S[BYTES_AT_TRIM] = total - bytes
+end
+
+-- Ranges of sequences ("3-3 7-9") beyond the furthest cursor whose acknowledgement is owed no receipt.
+local function addRange(field, flag, from, to)
+  local known = S[flag] == 1 and redis.call('HGET', ST, field) or ''
+  -- More than can be on its way to anybody; a mailbox that nobody opens must not grow.
+  if #known > 16384 then known = string.match(known, ' (.*)$', 8192) or '' end
+  redis.call('HSET', ST, field, (known == '' and '' or known .. ' ') .. from .. '-' .. to)
+  S[flag] = 1
+end
+
+-- Those up to there, once: "3-3 7-8".
+local function takeRanges(field, flag, upTo)
+  if S[flag] == 0 then return '' end
+  local taken, left = {}, {}
+  for from, to in string.gmatch(redis.call('HGET', ST, field) or '', '(%d+)-(%d+)') do
+    from, to = tonumber(from), tonumber(to)
+    if from <= upTo then taken[#taken + 1] = from .. '-' .. math.min(to, upTo) end
+    if to > upTo then left[#left + 1] = math.max(from, upTo + 1) .. '-' .. to end
+  end
+  if #left == 0 then
+    redis.call('HDEL', ST, field)
+    S[flag] = 0
+  else
+    redis.call('HSET', ST, field, table.concat(left, ' '))
+  end
+  return table.concat(taken, ' ')
+end
+
+-- A pending message is gone: its digest says so, and so must a lost range.
+local function markLost(peer, messageId)
+  local digest = digestOf(peer, messageId)
+  local record = redis.call('HGET', ST, digest)
+  if record then redis.call('HSET', ST, digest, record .. 'x') end
+end
+
+-- Receipts that somebody must pass on: whoever runs this script, or after a while anybody.
+local function owe(name, afterMs, kind, more, messages)
+  redis.call('HSET', OUT, name, string.format('%d', now + afterMs) .. ' {"kind":"' .. kind .. '","at":' .. ARGV[1]
+    .. ',"mailbox":"' .. address .. '"' .. more .. ',"messages":' .. messages .. '}')
+end
+
+local OWED_TO_CALLER_MS = 15000
+
+local function delete(ids)
+  for i = 1, #ids, 1000 do redis.call('XDEL', MB, unpack(ids, i, math.min(i + 999, #ids))) end
+end
+
+-- Up to where every device has passed: ms, sequence. Devices unseen for the state's lifetime are retired.
+local function passedByAll(devices, but)
+  local ms, sequence = S[FURTHEST_MS], S[FURTHEST]
+  for i = #devices, 1, -1 do
+    local device = devices[i]
+    if device[1] ~= but and device[4] < now - tonumber(stateTtl) then
+      table.remove(devices, i)
+    elseif device[3] < sequence then
+      ms, sequence = device[2], device[3]
+    end
+  end
+  return ms, sequence
+end
+
+-- Removes what is due, from its instant on: whoever looks at the log calls this first.
+local function expireDue()
+  if S[DUE] == 0 or now < S[DUE] then return end
+  local floor = 0
+  if historyMs > 0 then
+    local packed = redis.call('HGET', ST, 'v')
+    local _
+    _, floor = passedByAll(packed and cmsgpack.unpack(packed) or {}, nil)
+  end
+  local gone, notices, due, start, done = {}, {}, 0, '-', false
+  local pending, pendingBytes, expired = S[PENDING], S[PENDING_BYTES], 0
+  local lostFrom, lostTo
+  repeat
+    local entries = redis.call('XRANGE', MB, start, '+', 'COUNT', 200)
+    for _, entry in ipairs(entries) do
+      local ms, sequence = idParts(entry[1])
+      local kind, _, _, bytes, expires, peer, messageId = header(entry)
+      if kind and sequence <= floor then expires = math.min(expires, ms + historyMs) end
+      if kind and expires > now then
+        if due == 0 or expires < due then due = expires end
+        -- All later ones expire later.
+        if S[IS_MIXED] == 0 then
+          done = true
+          break
+        end
+      else
+        gone[#gone + 1] = entry[1]
+        if kind and isMessage(kind) and sequence > S[FURTHEST] then
+          pending, pendingBytes, expired = pending - 1, pendingBytes - bytes, expired + 1
+          markLost(peer, messageId)
+          if lostTo ~= sequence - 1 then
+            if lostFrom then addRange('z', HAS_LOST, lostFrom, lostTo) end
+            lostFrom = sequence
+          end
+          lostTo = sequence
+          notices[#notices + 1] = cjson.encode({ sequence, peer, messageId })
+        end
+      end
+    end
+    if #entries < 200 then done = true else start = '(' .. entries[#entries][1] end
+  until done
+  delete(gone)
+  if lostFrom then addRange('z', HAS_LOST, lostFrom, lostTo) end
+  if expired > 0 then
+    redis.call('HINCRBY', TOT, 'x', expired)
+    forgetShares()
+    owe('x' .. address .. gone[1], 0, 'expired', '', '[' .. table.concat(notices, ',') .. ']')
+  end
+  setPending(pending, pendingBytes)
+  if redis.call('XLEN', MB) == 0 then
+    emptyLog()
+  else
+    frontMoved()
+    setDue(due)
+  end
+end

@@ -1,0 +1,17 @@
+-- Remembers that the mailbox's owner has read a message.
+-- ARGV[5] sender · [6] messageId
+-- -> {'marked', sequence, 1 if a device had acknowledged it, field of the receipts owed} · {'repeat'} · {'unknown'}
+local digest = digestOf(ARGV[5], ARGV[6])
+local known = redis.call('HMGET', ST, 's', digest)
+if not known[2] then return { 'unknown' } end
+loadState(known[1])
+local id, flags = string.match(known[2], '^(%S+) %S+ ?(%a*)$')
+if string.find(flags, 'x', 1, true) then return { 'unknown' } end
+if string.find(flags, 'r', 1, true) then return { 'repeat' } end
+local _, sequence = idParts(id)
+local wasAcknowledged = sequence <= S[FURTHEST]
+if not wasAcknowledged then addRange('q', HAS_EARLY, sequence, sequence) end
+saveState(digest, known[2] .. 'r')
+local owed = 'r' .. address .. sequence
+owe(owed, OWED_TO_CALLER_MS, 'read', '', '[' .. cjson.encode({ sequence, ARGV[5], ARGV[6] }) .. ']')
+return { 'marked', sequence, wasAcknowledged and 1 or 0, owed }

@@ -1,0 +1,40 @@
+-- Registers a device, from now on owed every entry. Allowed at maxmemory: clients must come to fetch what fills it.
+-- ARGV[5] device · [6] most devices · [7] 1: only this opening speaks for the device from now on
+-- ARGV[8] channel · [9] 1: this node listens to it · [10] node
+-- -> {id of its cursor or '', id of the newest entry or '', claim, devices, how many other nodes hold the address} · {'full'}
+local deviceId = ARGV[5]
+local known = redis.call('HMGET', ST, 's', 'v')
+loadState(known[1])
+expireDue()
+local devices = known[2] and cmsgpack.unpack(known[2]) or {}
+passedByAll(devices, deviceId)
+local device
+for _, one in ipairs(devices) do
+  if one[1] == deviceId then device = one end
+end
+if not device then
+  if #devices >= tonumber(ARGV[6]) then return { 'full' } end
+  -- At the oldest entry still kept, or before what nobody acknowledged and is lost, to be told of it.
+  device = { deviceId, S[FURTHEST_MS], S[FURTHEST], now, 0 }
+  local first = firstEntry()
+  if first then
+    local ms, sequence = idParts(first[1])
+    if sequence <= S[FURTHEST] then device[2], device[3] = ms, sequence - 1 end
+  end
+  devices[#devices + 1] = device
+end
+device[4] = now
+if ARGV[7] == '1' then
+  S[CLAIMS] = S[CLAIMS] + 1
+  device[5] = S[CLAIMS]
+end
+local others = redis.call('PUBSUB', 'SHARDNUMSUB', ARGV[8])[2] - ARGV[9]
+if others > 0 then redis.call('SPUBLISH', ARGV[8], ARGV[10] .. 'd' .. device[5] .. ' ' .. deviceId) end
+saveState('v', cmsgpack.pack(devices))
+return {
+  device[3] > 0 and device[2] .. '-' .. device[3] or '',
+  S[LAST] > 0 and S[LAST_MS] .. '-' .. S[LAST] or '',
+  device[5],
+  #devices,
+  others,
+}

@@ -1,0 +1,508 @@
+import { type Address, RelayError } from '@relay/protocol';
+import { createHash } from 'node:crypto';
+import type { Backplane } from '../backplane/backplane.js';
+import { NotExecuted, type RedisClient, type Script } from '../redis/redis-client.redis.js';
+import { BUCKETS, bucketOf } from '../redis/redis-key.redis.js';
+import { type EntryId, formatEntryId, isLater, msOf, sequenceOf } from './entry-id.js';
+import { fingerprint } from './fingerprint.js';
+import { type OwedItem, parseOwed, receiptsOf } from './owed.redis.js';
+import { packContent, RECEIPT_LETTERS, type Unpacked, unpackEntry } from './packed-entry.redis.js';
+import {
+  type Acknowledged,
+  type Acknowledgement,
+  type Appended,
+  type AppendedElsewhere,
+  type Cursor,
+  type DeviceId,
+  type HistoryPage,
+  type Ledger,
+  type MailboxLimits,
+  type MessageEntry,
+  type NewMessage,
+  type OpenOptions,
+  type Owed,
+  type OwedReceipts,
+  type Page,
+  type PendingPage,
+  QueueRepository,
+  type ReadMark,
+  type Receipt,
+  type ReceiptEntry,
+} from './queue.repository.js';
+import { ACKNOWLEDGE, APPEND, APPEND_RECEIPTS, CLEAR, EXPIRE, MARK_READ, OPEN, OWED, STATE } from './scripts.redis.js';
+
+export interface RedisQueueOptions {
+  readonly client: RedisClient;
+  readonly backplane: Backplane & { isJoined(topic: 'mailbox', address: Address): boolean };
+  /** ms since 1970, the same for all nodes, whatever their wall clocks do. */
+  readonly clock: { now(): number };
+  /** How long receipts are kept, and devices and states after they were last used. */
+  readonly retentionMs: number;
+  /** How long acknowledged entries are kept. */
+  readonly historyMs: number;
+  readonly maxReceipts: number;
+  readonly maxDevices: number;
+  /** Whether a message counts as accepted once the primary has it, or when a replica does. */
+  readonly durability?: 'primary' | 'replica';
+  /** How old a ledger may be: summing it reads every bucket. */
+  readonly ledgerMaxAgeMs?: number;
+}
+
+interface State {
+  readonly head: EntryId | null;
+  readonly droppedUpTo: number;
+  readonly furthest: EntryId | null;
+  readonly pending: number;
+  /** When its first entry is due; 0: never. */
+  readonly due: number;
+  readonly meanBytes: number;
+}
+
+/** A mailbox is remembered this much longer than its mail, so that a device that comes back late learns what it missed. */
+const STATE_GRACE_MS = 2 * 60 * 60 * 1000;
+const BUCKETS_PER_TURN = 256;
+const MAILBOXES_PER_CALL = 50;
+const OWED_FOR_MS = 30_000;
+const PURGE_LEASE_MS = 60_000;
+const HISTORY_PAGE = 100;
+const REPLICATED_WITHIN_MS = 2_000;
+
+type Reply = readonly (string | number)[];
+type StreamReply = readonly (readonly [id: string, fields: readonly string[]])[];
+
+/**
+ * Mailboxes in Redis. `{b}` is the bucket of the address, one of 1024 and part of the format; every script works within
+ * one, so within one slot of a Cluster. All keys carry the prefix.
+ *
+ * | key          | type   | holds                                                        | goes away                        |
+ * | ------------ | ------ | ------------------------------------------------------------ | -------------------------------- |
+ * | `mb:{b}:A`   | stream | the log                                                      | with its last entry              |
+ * | `st:{b}:A`   | hash   | counts, devices, digests of remembered messages              | retention + 2 h after its last use |
+ * | `shr:{b}:A`  | hash   | pending messages by sender, while the mailbox is half full   | with the next acknowledgement    |
+ * | `exp:{b}`    | zset   | address → when the first entry of its log is due             | with the last log of the bucket  |
+ * | `out:{b}`    | hash   | receipts owed                                                | once they are passed on          |
+ * | `tot:{b}`    | hash   | accepted, acknowledged, expired, dropped; mailboxes with mail | stays: one for each bucket       |
+ * | `lock:purge` | string | the node that purges                                         | after its round, or a minute     |
+ *
+ * The scripts are the `.lua` files beside this; mailbox.lua has what they share and the format of an entry.
+ */
+export class RedisQueueRepository extends QueueRepository {
+  private readonly stateTtlMs: number;
+  private readonly replicating = new Map<number, Promise<void>>();
+  private nextBucket = 0;
+  private ledgerRead: { readonly at: number; readonly ledger: Promise<Ledger> } | null = null;
+
+  constructor(private readonly options: RedisQueueOptions) {
+    super();
+    this.stateTtlMs = options.retentionMs + STATE_GRACE_MS;
+  }
+
+  override async append(mailbox: Address, message: NewMessage, limits: MailboxLimits): Promise<Appended> {
+    const { from, messageId, content, timestamp, ttlMs } = message;
+    const { letter, text } = packContent(content);
+    const now = this.options.clock.now();
+    const print = fingerprint(content).toString(36);
+    const args = [from, messageId, print, Buffer.byteLength(content), now + ttlMs, timestamp, text, letter];
+    args.push(limits.maxMessages, limits.maxBytes, limits.senderShare, limits.overflow === 'drop_oldest' ? 1 : 0);
+    let reply: Reply;
+    try {
+      reply = await this.onMailbox(APPEND, mailbox, now, [...args, ...this.listener(mailbox)]);
+    } catch (error) {
+      if (error instanceof NotExecuted) return { kind: 'refused', code: 'store_unavailable' };
+      throw error;
+    }
+    const [kind, value, detail] = reply;
+    if (kind === 'refused') return { kind, code: value as 'mailbox_full' };
+    const id = value as EntryId;
+    if (this.options.durability === 'replica') await this.replicated(mailbox);
+    if (kind === 'repeat') return { kind, id, acknowledged: detail === 1 };
+    const entry: MessageEntry = {
+      kind: 'message',
+      id,
+      sequence: sequenceOf(id),
+      from,
+      messageId,
+      content,
+      timestamp,
+      queuedAt: msOf(id),
+    };
+    return { kind: 'stored', entry, isHeldElsewhere: Number(detail) > 0 };
+  }
+
+  override async appendReceipts(mailbox: Address, receipts: readonly Receipt[]): Promise<readonly ReceiptEntry[]> {
+    const now = this.options.clock.now();
+    const args: (string | number)[] = [now + this.options.retentionMs, this.options.maxReceipts];
+    args.push(...this.listener(mailbox));
+    for (const { kind, peer, timestamp, messageId } of receipts) {
+      args.push(RECEIPT_LETTERS[kind], peer, timestamp, messageId);
+    }
+    const ids = (await this.onMailbox(APPEND_RECEIPTS, mailbox, now, args)) as readonly EntryId[];
+    return receipts.map((receipt, i) => ({ ...receipt, id: ids[i]!, sequence: sequenceOf(ids[i]!) }));
+  }
+
+  override async open(mailbox: Address, device: DeviceId, { exclusive = false }: OpenOptions = {}): Promise<Cursor> {
+    const args = [device, this.options.maxDevices, exclusive ? 1 : 0, ...this.listener(mailbox)];
+    const [after, head, claim, devices, others] = await this.onMailbox(OPEN, mailbox, this.options.clock.now(), args);
+    if (after === 'full') throw new RelayError('forbidden', 'This address has as many devices as it may have');
+    return {
+      after: idOrNull(after),
+      head: idOrNull(head),
+      claim: Number(claim),
+      devices: Number(devices),
+      isHeldElsewhere: Number(others) > 0,
+    };
+  }
+
+  override async read(mailbox: Address, after: EntryId | null, maxEntries: number, maxBytes: number): Promise<Page> {
+    const state = await this.state(mailbox);
+    if (state === null) return { entries: [], upTo: null, droppedUpTo: 0 };
+    const { head, droppedUpTo, meanBytes } = state;
+    // Without knowing their sizes, no more than can be expected to fit: a page must not cost a hundred times what it holds.
+    const count = Math.min(maxEntries, Math.max(1, Math.ceil(maxBytes / Math.max(1, meanBytes))));
+    const found = await this.range(mailbox, after, count);
+    const now = this.options.clock.now();
+    const entries: MessageEntry[] = [];
+    let upTo = after;
+    let bytes = 0;
+    for (const [id, fields] of found) {
+      const unpacked = unpackEntry(id, fields[1] ?? '');
+      if (isShown(unpacked, now)) {
+        const entry = unpacked.entry as MessageEntry;
+        bytes += entry.kind === 'message' ? Buffer.byteLength(entry.content) : 0;
+        if (bytes > maxBytes && entries.length > 0) return { entries, upTo, droppedUpTo };
+        entries.push(entry);
+      }
+      upTo = id as EntryId;
+    }
+    if (found.length < count) upTo = laterOf(head, upTo);
+    return { entries, upTo, droppedUpTo };
+  }
+
+  override async acknowledge(mailbox: Address, acknowledgement: Acknowledgement): Promise<Acknowledged> {
+    const { device, upTo, claim = 0, keepAfter, messages = [] } = acknowledgement;
+    const keep = keepAfter === undefined ? '' : (keepAfter ?? '0-0');
+    const owedMessages =
+      messages.length === 0 ? '' : JSON.stringify(messages.map((one) => [one.sequence, one.from, one.messageId]));
+    const args = [device, msOf(upTo), sequenceOf(upTo), claim, keep, owedMessages];
+    const [kind, before, silent, owed] = await this.onMailbox(ACKNOWLEDGE, mailbox, this.options.clock.now(), args);
+    if (kind !== 'acknowledged') return { kind: kind as 'ahead' | 'superseded' };
+    return { kind, before: Number(before), silent: sequencesOf(silent as string), owed: owedIn(mailbox, owed) };
+  }
+
+  override async markRead(mailbox: Address, from: Address, messageId: string): Promise<ReadMark> {
+    const reply = await this.onMailbox(MARK_READ, mailbox, this.options.clock.now(), [from, messageId]);
+    const [kind, sequence, wasAcknowledged, owed] = reply;
+    if (kind !== 'marked') return { kind: kind as 'repeat' | 'unknown' };
+    return {
+      kind,
+      sequence: Number(sequence),
+      wasAcknowledged: wasAcknowledged === 1,
+      owed: owedIn(mailbox, owed),
+    };
+  }
+
+  override async pending(
+    mailbox: Address,
+    after: EntryId | null,
+    maxEntries: number,
+    maxBytes: number,
+  ): Promise<PendingPage> {
+    const state = await this.state(mailbox);
+    const messages: MessageEntry[] = [];
+    if (state === null) return { messages, more: false };
+    let position = laterOf(state.furthest, after);
+    let bytes = 0;
+    for (;;) {
+      const count = Math.min(maxEntries + 1, Math.ceil(maxBytes / Math.max(1, state.meanBytes)) + 1);
+      const found = await this.range(mailbox, position, count);
+      const now = this.options.clock.now();
+      for (const [id, fields] of found) {
+        position = id as EntryId;
+        const unpacked = unpackEntry(id, fields[1] ?? '');
+        if (!isShown(unpacked, now) || unpacked.entry.kind !== 'message') continue;
+        bytes += Buffer.byteLength(unpacked.entry.content);
+        if (messages.length === maxEntries || (bytes > maxBytes && messages.length > 0))
+          return { messages, more: true };
+        messages.push(unpacked.entry);
+      }
+      if (found.length < count) return { messages, more: false };
+    }
+  }
+
+  override async size(mailbox: Address): Promise<number> {
+    const state = await this.state(mailbox);
+    if (state === null) return 0;
+    if (state.due === 0 || state.due > this.options.clock.now()) return state.pending;
+    await this.expire(mailbox);
+    return (await this.state(mailbox))?.pending ?? 0;
+  }
+
+  override async clear(mailbox: Address): Promise<number> {
+    return (await this.onMailbox(CLEAR, mailbox, this.options.clock.now(), [])) as unknown as number;
+  }
+
+  override async heads(mailboxes: readonly Address[]): Promise<readonly (EntryId | null)[]> {
+    const states = await Promise.all(mailboxes.map((mailbox) => this.state(mailbox)));
+    return states.map((state) => state?.head ?? null);
+  }
+
+  override async history(
+    mailbox: Address,
+    before: EntryId | null,
+    maxEntries: number,
+    maxBytes: number,
+  ): Promise<HistoryPage> {
+    const messages: MessageEntry[] = [];
+    const now = this.options.clock.now();
+    let position = before;
+    let bytes = 0;
+    for (;;) {
+      const end = position === null ? '+' : `(${position}`;
+      const key = this.key('mb', mailbox);
+      const found = (await this.options.client.command(
+        'XREVRANGE',
+        key,
+        end,
+        '-',
+        'COUNT',
+        HISTORY_PAGE,
+      )) as StreamReply;
+      for (const [id, fields] of found) {
+        const unpacked = unpackEntry(id, fields[1] ?? '');
+        if (isShown(unpacked, now) && unpacked.entry.kind === 'message') {
+          bytes += Buffer.byteLength(unpacked.entry.content);
+          if (messages.length === maxEntries || (bytes > maxBytes && messages.length > 0)) {
+            return { messages, next: messages.at(-1)!.id };
+          }
+          messages.push(unpacked.entry);
+        }
+        position = id as EntryId;
+      }
+      if (found.length < HISTORY_PAGE) return { messages, next: null };
+    }
+  }
+
+  /** One node at a time; each call works through some buckets, in small calls between which Redis serves others. */
+  override async purge(): Promise<boolean> {
+    const { client, backplane, clock } = this.options;
+    const lock = `${client.prefix}lock:purge`;
+    if (this.nextBucket === 0) {
+      const locked = await client.command('SET', lock, backplane.node, 'NX', 'PX', PURGE_LEASE_MS);
+      if (locked !== 'OK') return false;
+    }
+    const now = clock.now();
+    const buckets = Array.from({ length: BUCKETS_PER_TURN }, (_, i) => this.nextBucket + i);
+    const due = await Promise.all(
+      buckets.map((bucket) =>
+        client.command(
+          'ZRANGEBYSCORE',
+          this.bucketKey('exp', bucket),
+          '-inf',
+          now,
+          'LIMIT',
+          0,
+          MAILBOXES_PER_CALL * 20,
+        ),
+      ),
+    );
+    const mailboxes = due.flat() as Address[];
+    for (let i = 0; i < mailboxes.length; i += MAILBOXES_PER_CALL) {
+      await Promise.all(mailboxes.slice(i, i + MAILBOXES_PER_CALL).map((mailbox) => this.expire(mailbox)));
+    }
+    if (due.some((found) => (found as string[]).length === MAILBOXES_PER_CALL * 20)) return true;
+    this.nextBucket += BUCKETS_PER_TURN;
+    if (this.nextBucket < BUCKETS) return true;
+    this.nextBucket = 0;
+    await client.command('DEL', lock);
+    return false;
+  }
+
+  override async owed(): Promise<readonly OwedReceipts[]> {
+    const now = this.options.clock.now();
+    const items: OwedItem[] = [];
+    for (let bucket = 0; bucket < BUCKETS; bucket += BUCKETS_PER_TURN) {
+      const replies = await Promise.all(
+        Array.from({ length: BUCKETS_PER_TURN }, (_, i) =>
+          this.options.client.run(OWED, [this.bucketKey('out', bucket + i)], [now, now + OWED_FOR_MS]),
+        ),
+      );
+      replies.forEach((reply, i) => items.push(...parseOwed(bucket + i, reply as string[])));
+    }
+    return Promise.all(items.map((item) => this.owedReceipts(item)));
+  }
+
+  override async settle(owed: readonly Owed[]): Promise<void> {
+    const byBucket = new Map<number, string[]>();
+    for (const one of owed) {
+      const separator = one.indexOf('/');
+      const bucket = Number(one.slice(0, separator));
+      const fields = byBucket.get(bucket);
+      if (fields === undefined) byBucket.set(bucket, [one.slice(separator + 1)]);
+      else fields.push(one.slice(separator + 1));
+    }
+    await Promise.all(
+      [...byBucket].map(([bucket, fields]) =>
+        this.options.client.command('HDEL', this.bucketKey('out', bucket), ...fields),
+      ),
+    );
+  }
+
+  override ledger(): Promise<Ledger> {
+    const { ledgerMaxAgeMs = 1_000 } = this.options;
+    const at = performance.now();
+    if (this.ledgerRead !== null && at - this.ledgerRead.at < ledgerMaxAgeMs) return this.ledgerRead.ledger;
+    const ledger = this.readLedger();
+    this.ledgerRead = { at, ledger };
+    // A failure is not an answer to keep.
+    ledger.catch(() => (this.ledgerRead = null));
+    return ledger;
+  }
+
+  override onAppended(listener: AppendedElsewhere): void {
+    this.options.backplane.listen('e', (mailbox, payload) => {
+      const space = payload.indexOf(' ');
+      const unpacked = unpackEntry(payload.slice(0, space), payload.slice(space + 1));
+      if (unpacked !== null) listener(mailbox, unpacked.entry);
+    });
+  }
+
+  /** One WAIT for all that was answered in the same turn, for each bucket in a Cluster. */
+  private replicated(mailbox: Address): Promise<void> {
+    const { client } = this.options;
+    const group = client.isCluster ? bucketOf(mailbox) : 0;
+    let waiting = this.replicating.get(group);
+    if (waiting === undefined) {
+      setImmediate(() => this.replicating.delete(group));
+      waiting = client.commandBeside(this.key('mb', mailbox), 'WAIT', 1, REPLICATED_WITHIN_MS).then((replicas) => {
+        if (Number(replicas) < 1) throw new RelayError('store_unavailable', 'No replica has the message yet');
+      });
+      this.replicating.set(group, waiting);
+    }
+    return waiting;
+  }
+
+  private async readLedger(): Promise<Ledger> {
+    const sum = { a: 0, k: 0, x: 0, d: 0, b: 0 };
+    const replies = await Promise.all(
+      Array.from({ length: BUCKETS }, (_, bucket) =>
+        this.options.client.command('HMGET', this.bucketKey('tot', bucket), 'a', 'k', 'x', 'd', 'b'),
+      ),
+    );
+    for (const reply of replies as (string | null)[][]) {
+      Object.keys(sum).forEach((field, i) => (sum[field as keyof typeof sum] += Number(reply[i] ?? 0)));
+    }
+    const { a: accepted, k: acknowledged, x: expired, d: dropped, b: mailboxes } = sum;
+    return {
+      accepted,
+      acknowledged,
+      expired,
+      dropped,
+      pending: accepted - acknowledged - expired - dropped,
+      mailboxes,
+    };
+  }
+
+  /** A `delivered` that nobody passed on is owed no more once its `read` is: it would turn the tick back. */
+  private async owedReceipts(item: OwedItem): Promise<OwedReceipts> {
+    const { owed, mailbox, kind } = item;
+    const receipts = receiptsOf(item);
+    if (kind !== 'delivered' || receipts.length === 0) return { owed, receipts };
+    const digests = receipts.map(({ to, receipt }) => digestOf(to, receipt.messageId));
+    const records = (await this.options.client.command('HMGET', this.key('st', mailbox), ...digests)) as (
+      string | null
+    )[];
+    return { owed, receipts: receipts.filter((_, i) => !/ \w*r\w*$/.test(records[i] ?? '')) };
+  }
+
+  private async expire(mailbox: Address): Promise<void> {
+    await this.onMailbox(EXPIRE, mailbox, this.options.clock.now(), []);
+  }
+
+  private async state(mailbox: Address): Promise<State | null> {
+    const reply = await this.options.client.run(STATE, [this.key('st', mailbox)], []);
+    if (reply === null) return null;
+    const [last = 0, lastMs = 0, droppedUpTo = 0, furthest = 0, furthestMs = 0, pending = 0, due = 0, meanBytes = 0] = (
+      reply as Reply
+    ).map(Number);
+    return {
+      head: last === 0 ? null : formatEntryId(lastMs, last),
+      droppedUpTo,
+      furthest: furthest === 0 ? null : formatEntryId(furthestMs, furthest),
+      pending,
+      due,
+      meanBytes,
+    };
+  }
+
+  private async range(mailbox: Address, after: EntryId | null, count: number): Promise<StreamReply> {
+    const start = after === null ? '-' : `(${after}`;
+    const reply = await this.options.client.command('XRANGE', this.key('mb', mailbox), start, '+', 'COUNT', count);
+    return reply as StreamReply;
+  }
+
+  private onMailbox(script: Script, mailbox: Address, now: number, args: readonly (string | number)[]): Promise<Reply> {
+    const { prefix } = this.options.client;
+    const bucket = bucketOf(mailbox);
+    const own = `:{${bucket}}:${mailbox}`;
+    const shared = `:{${bucket}}`;
+    const keys = [
+      `${prefix}mb${own}`,
+      `${prefix}st${own}`,
+      `${prefix}tot${shared}`,
+      `${prefix}exp${shared}`,
+      `${prefix}out${shared}`,
+      `${prefix}shr${own}`,
+    ];
+    const { historyMs } = this.options;
+    return this.options.client.run(script, keys, [now, mailbox, this.stateTtlMs, historyMs, ...args]) as Promise<Reply>;
+  }
+
+  /** Channel, whether this node listens to it, and this node's name: what a script needs to wake the others. */
+  private listener(mailbox: Address): [string, 0 | 1, string] {
+    const { backplane } = this.options;
+    return [this.key('mb', mailbox), backplane.isJoined('mailbox', mailbox) ? 1 : 0, backplane.node];
+  }
+
+  private key(kind: 'mb' | 'st', mailbox: Address): string {
+    return `${this.options.client.prefix}${kind}:{${bucketOf(mailbox)}}:${mailbox}`;
+  }
+
+  private bucketKey(kind: 'exp' | 'out' | 'tot', bucket: number): string {
+    return `${this.options.client.prefix}${kind}:{${bucket}}`;
+  }
+}
+
+function isShown(unpacked: Unpacked | null, now: number): unpacked is Unpacked {
+  return unpacked !== null && unpacked.expiresAt > now;
+}
+
+function idOrNull(value: string | number | undefined): EntryId | null {
+  return value === '' || value === undefined ? null : (value as EntryId);
+}
+
+function laterOf(a: EntryId | null, b: EntryId | null): EntryId | null {
+  return a === null || (b !== null && isLater(b, a)) ? b : a;
+}
+
+/** As mailbox.lua's `digestOf`. */
+function digestOf(sender: Address, messageId: string): string {
+  return createHash('sha1')
+    .update(sender + messageId)
+    .digest('hex')
+    .slice(0, 22);
+}
+
+function owedIn(mailbox: Address, name: string | number | undefined): Owed | null {
+  return name === '' || name === undefined ? null : `${bucketOf(mailbox)}/${name}`;
+}
+
+/** Of "3-3 7-9": 3, 7, 8, 9. */
+function sequencesOf(ranges: string): number[] {
+  const sequences: number[] = [];
+  if (ranges === '') return sequences;
+  for (const range of ranges.split(' ')) {
+    const [from = 0, to = 0] = range.split('-').map(Number);
+    for (let sequence = from; sequence <= to; sequence++) sequences.push(sequence);
+  }
+  return sequences;
+}

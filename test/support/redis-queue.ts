@@ -1,0 +1,33 @@
+import { randomBytes } from 'node:crypto';
+import { RedisBackplane } from '../../src/backplane/backplane.redis.js';
+import { type RedisQueueOptions, RedisQueueRepository } from '../../src/queue/queue.repository.redis.js';
+import { RedisClient } from '../../src/redis/redis-client.redis.js';
+import { StoreClock } from '../../src/redis/store-clock.redis.js';
+import type { ManualClock } from './manual-clock.js';
+
+export interface OpenQueue {
+  readonly queue: RedisQueueRepository;
+  readonly client: RedisClient;
+  readonly backplane: RedisBackplane;
+  close(): Promise<void>;
+}
+
+type Rules = Pick<RedisQueueOptions, 'retentionMs' | 'historyMs' | 'maxReceipts' | 'maxDevices'>;
+
+/** A node's view of the mailboxes in a real Redis, under a prefix of its own unless one is given. */
+export async function openQueue(
+  redis: { readonly url: string },
+  clock: ManualClock,
+  rules: Rules,
+  prefix = `${randomBytes(6).toString('hex')}:`,
+): Promise<OpenQueue> {
+  const client = await RedisClient.connect(redis.url, prefix);
+  const backplane = await RedisBackplane.open({ client });
+  const storeClock = new StoreClock(clock, clock.now());
+  const queue = new RedisQueueRepository({ client, backplane, clock: storeClock, ...rules, ledgerMaxAgeMs: 0 });
+  const close = async (): Promise<void> => {
+    backplane.close();
+    await client.close();
+  };
+  return { queue, client, backplane, close };
+}
