@@ -5,10 +5,7 @@ import { SystemClock } from './common/clock.js';
 import { SettingsError } from './common/load-settings.js';
 import { Logger } from './common/logger.js';
 import type { Settings } from './common/settings.js';
-
-/** sysexits.h: 78 a wrong configuration, 69 something it needs is not available. */
-const EXIT_CONFIGURATION = 78;
-const EXIT_UNAVAILABLE = 69;
+import { EXIT_CONFIGURATION, EXIT_UNAVAILABLE, StartError } from './common/start-error.js';
 
 /** Beyond the drain; longer than everything in it takes. */
 const LAST_RESORT_SECONDS = 15;
@@ -58,7 +55,7 @@ function fatal(logger: Logger, error: unknown): void {
 try {
   await start(await readSettings());
 } catch (error) {
-  if (!(error instanceof SettingsError)) throw error;
+  if (!(error instanceof SettingsError || error instanceof StartError)) throw error;
   process.stderr.write(`${error.message}\n`);
-  process.exit(EXIT_CONFIGURATION);
+  process.exit(error instanceof StartError ? error.exitCode : EXIT_CONFIGURATION);
 }

@@ -8,6 +8,8 @@ const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const RANKS: readonly (readonly string[])[] = [
   ['protocol'],
   ['common'],
+  ['redis'],
+  ['backplane'],
   ['keys', 'presence', 'queue'],
   ['relay'],
   ['health'],
@@ -91,6 +93,12 @@ describe('the architecture', () => {
 
   it.each(PACKAGES)('imports $name only where it belongs: $why', ({ name, allowed }) => {
     expect(imports.filter(({ file, target }) => name.test(target) && !allowed.test(file))).toEqual([]);
+  });
+
+  it('reaches Redis only from where its implementations are', () => {
+    const users = imports.filter((one) => targetHouse(one) === 'redis').map(({ file }) => file);
+    expect(users.length).toBeGreaterThan(5);
+    expect(users.filter((file) => !/\.redis\.ts$|^src\/app\/storage\.ts$/.test(file))).toEqual([]);
   });
 
   it('reads the environment in one place', () => {

@@ -2,6 +2,7 @@ import type { LoggerService } from '@nestjs/common';
 import { pino, type Logger as Pino } from 'pino';
 import pretty from 'pino-pretty';
 import type { LogLevel } from './settings.js';
+import { StartError } from './start-error.js';
 
 /** What a log line may carry beside its text. Objects are left out: contents, bodies, frames and keys are objects or parts of one. */
 export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>;
@@ -83,6 +84,8 @@ export class NestLogger implements LoggerService {
   }
 
   error(message: unknown, ...rest: unknown[]): void {
+    // Said once, in plain words, by whoever starts us.
+    if (message instanceof StartError) return;
     this.logger.error(text(message), message instanceof Error ? message : undefined, { context: text(rest.at(-1)) });
   }
 

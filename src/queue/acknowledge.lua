@@ -1,9 +1,9 @@
 -- Moves a device's cursor and frees what every device has passed. Allowed at maxmemory: it frees.
--- ARGV[5] device · [6] ms and [7] sequence of the id up to which · [8] claim, 0: none needed
--- ARGV[9] '' or the id after which a live connection still reads · [10] '' or [[sequence, sender, messageId], …]
+-- ARGV[3] device · [4] ms and [5] sequence of the id up to which · [6] claim, 0: none needed
+-- ARGV[7] '' or the id after which a live connection still reads · [8] '' or [[sequence, sender, messageId], …]
 -- -> {'acknowledged', sequence of the furthest cursor before, silent ranges, field of the receipts owed or ''}
 --    {'ahead'} · {'superseded'}
-local deviceId, ms, sequence, claim = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local deviceId, ms, sequence, claim = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local known = redis.call('HMGET', ST, 's', 'v')
 if not known[1] then return { 'ahead' } end
 loadState(known[1])
@@ -69,23 +69,23 @@ if sequence > before then
   local lost, early = takeRanges('z', HAS_LOST, sequence), takeRanges('q', HAS_EARLY, sequence)
   silent = lost .. (lost ~= '' and early ~= '' and ' ' or '') .. early
   S[FURTHEST], S[FURTHEST_MS] = sequence, ms
-  if ARGV[10] ~= '' then
+  if ARGV[8] ~= '' then
     owed = 'd' .. address .. sequence
-    owe(owed, OWED_TO_CALLER_MS, 'delivered', ',"before":' .. before .. ',"silent":"' .. silent .. '"', ARGV[10])
+    owe(owed, OWED_TO_CALLER_MS, 'delivered', ',"before":' .. before .. ',"silent":"' .. silent .. '"', ARGV[8])
   end
 end
 
 local floorMs, floor = passedByAll(devices, deviceId)
-if ARGV[9] ~= '' then
-  local keepMs, keep = idParts(ARGV[9])
+if ARGV[7] ~= '' then
+  local keepMs, keep = idParts(ARGV[7])
   if keep < floor then floorMs, floor = keepMs, keep end
 end
-if historyMs > 0 then
-  if floor > 0 and redis.call('XTRIM', MB, 'MINID', math.min(floorMs, now - historyMs) .. '-' .. floor + 1) > 0 then frontMoved() end
+if HISTORY_MS > 0 then
+  if floor > 0 and redis.call('XTRIM', MB, 'MINID', math.min(floorMs, now - HISTORY_MS) .. '-' .. floor + 1) > 0 then frontMoved() end
   local first = firstEntry()
   if first then
     local firstMs, firstSequence = idParts(first[1])
-    if firstSequence <= floor and (S[DUE] == 0 or firstMs + historyMs < S[DUE]) then setDue(firstMs + historyMs) end
+    if firstSequence <= floor and (S[DUE] == 0 or firstMs + HISTORY_MS < S[DUE]) then setDue(firstMs + HISTORY_MS) end
   end
 elseif floor >= S[LAST] then
   if S[DUE] ~= 0 then emptyLog() end

@@ -1,15 +1,14 @@
 -- Stores receipts. They count against a bound of their own, and the oldest give way.
--- ARGV[5] expires ms · [6] most receipts · [7] channel · [8] 1: this node listens to it · [9] node
--- ARGV[10…] kind (d, r, x), peer, timestamp, messageId of each
+-- ARGV[3] expires ms · [4] most receipts · [5] 1 or 0, whether this node listens to the mailbox, and the node
+-- ARGV[6…] kind (d, r, x), peer, timestamp, messageId of each
 -- -> the id of each
 loadState(redis.call('HGET', ST, 's'))
 expireDue()
-local channel, ids = ARGV[7], {}
-local others = redis.call('PUBSUB', 'SHARDNUMSUB', channel)[2] - ARGV[8]
+local ids, others = {}, listenersElsewhere(ARGV[5])
 S[LAST_MS] = math.max(S[LAST_MS], now)
-for i = 10, #ARGV, 4 do
+for i = 6, #ARGV, 4 do
   S[LAST] = S[LAST] + 1
-  local value = ARGV[i] .. S[MESSAGES] .. ' ' .. S[BYTES] .. ' 0 ' .. ARGV[5] .. ' ' .. ARGV[i + 2] .. ' ' .. ARGV[i + 1]
+  local value = ARGV[i] .. S[MESSAGES] .. ' ' .. S[BYTES] .. ' 0 ' .. ARGV[3] .. ' ' .. ARGV[i + 2] .. ' ' .. ARGV[i + 1]
     .. ' ' .. ARGV[i + 3] .. '\n'
   local id = S[LAST_MS] .. '-' .. S[LAST]
   if redis.pcall('XADD', MB, id, 'e', value).err then
@@ -19,13 +18,13 @@ for i = 10, #ARGV, 4 do
     redis.call('XADD', MB, id, 'e', value)
   end
   ids[#ids + 1] = id
-  if others > 0 then redis.call('SPUBLISH', channel, ARGV[9] .. 'e' .. id .. ' ' .. value) end
+  if others > 0 then redis.call('SPUBLISH', MB, string.sub(ARGV[5], 2) .. 'e' .. id .. ' ' .. value) end
 end
-local expires = tonumber(ARGV[5])
+local expires = tonumber(ARGV[3])
 if expires < S[LATEST_DUE] then S[IS_MIXED] = 1 else S[LATEST_DUE] = expires end
 if S[DUE] == 0 or expires < S[DUE] then setDue(expires) end
 
-local most = tonumber(ARGV[6])
+local most = tonumber(ARGV[4])
 if redis.call('XLEN', MB) - (S[MESSAGES] - S[MESSAGES_AT_TRIM]) > most then
   local receipts = {}
   for _, entry in ipairs(redis.call('XRANGE', MB, '-', '+')) do

@@ -1,9 +1,8 @@
--- Stores one message, once.
--- ARGV[5] sender · [6] messageId · [7] fingerprint · [8] bytes · [9] expires ms · [10] timestamp · [11] content
--- ARGV[12] m or j · [13] max messages · [14] max bytes · [15] sender's share · [16] 1: drop the oldest when full
--- ARGV[17] channel · [18] 1: this node listens to it · [19] node
--- -> {'stored', id, how many other nodes hold the recipient} · {'repeat', id, 1 if a device has it} · {'refused', code}
-local sender, messageId, fingerprint = ARGV[5], ARGV[6], ARGV[7]
+-- Stores one message, once: everything that append-quickly.lua leaves over.
+-- ARGV[3] sender · [4] messageId · [5] kind (m or j) and fingerprint · [6] expires ms · [7] timestamp · [8] content
+-- ARGV[9] 1 or 0, whether this node listens to the mailbox, and the node
+-- -> {id, how many other nodes hold the recipient} · {'repeat', id, 1 if a device has it} · {'refused', code}
+local sender, messageId, fingerprint = ARGV[3], ARGV[4], ARGV[5]
 local digest = digestOf(sender, messageId)
 local known = redis.call('HMGET', ST, 's', digest)
 loadState(known[1])
@@ -16,7 +15,7 @@ if known[2] then
   return { 'repeat', id, (not isLost and (isRead or sequence <= S[FURTHEST])) and 1 or 0 }
 end
 
-local bytes, maxMessages, maxBytes, share = tonumber(ARGV[8]), tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15])
+local bytes, maxMessages, maxBytes, share = #ARGV[8], MAX_MESSAGES, MAX_BYTES, SENDER_SHARE
 local hadExpired = S[DUE] > 0 and now >= S[DUE]
 if hadExpired then expireDue() end
 
@@ -38,7 +37,7 @@ local function countShares()
     end
   end
   for peer, found in pairs(shares) do redis.call('HSET', SHR, peer, found[1] .. ' ' .. found[2]) end
-  redis.call('PEXPIRE', SHR, stateTtl)
+  redis.call('PEXPIRE', SHR, STATE_TTL)
   S[HAS_SHARES] = 1
 end
 
@@ -90,18 +89,18 @@ local function makeRoom()
 end
 
 local why = obstacle()
-if why and not (ARGV[16] == '1' and makeRoom()) then
+if why and not (DROPS_OLDEST == 1 and makeRoom()) then
   if hadExpired or S[HAS_SHARES] == 1 then saveState() end
   return { 'refused', why }
 end
 
-local expires = tonumber(ARGV[9])
+local expires = tonumber(ARGV[6])
 S[LAST] = S[LAST] + 1
 S[LAST_MS] = math.max(S[LAST_MS], now)
 S[MESSAGES] = S[MESSAGES] + 1
 S[BYTES] = S[BYTES] + bytes
-local value = ARGV[12] .. S[MESSAGES] .. ' ' .. S[BYTES] .. ' ' .. ARGV[8] .. ' ' .. ARGV[9] .. ' ' .. ARGV[10] .. ' '
-  .. sender .. ' ' .. messageId .. '\n' .. ARGV[11]
+local value = string.sub(fingerprint, 1, 1) .. S[MESSAGES] .. ' ' .. S[BYTES] .. ' ' .. bytes .. ' ' .. ARGV[6] .. ' '
+  .. ARGV[7] .. ' ' .. sender .. ' ' .. messageId .. '\n' .. ARGV[8]
 local id = S[LAST_MS] .. '-' .. S[LAST]
 if redis.pcall('XADD', MB, id, 'e', value).err then
   -- Somebody else wrote into the log with a later time.
@@ -146,6 +145,6 @@ if S[MESSAGES] % 512 == 0 and redis.call('HLEN', ST) > 1024 then
   end
 end
 
-local others = redis.call('PUBSUB', 'SHARDNUMSUB', ARGV[17])[2] - ARGV[18]
-if others > 0 then redis.call('SPUBLISH', ARGV[17], ARGV[19] .. 'e' .. id .. ' ' .. value) end
-return { 'stored', id, others }
+local others = listenersElsewhere(ARGV[9])
+if others > 0 then redis.call('SPUBLISH', MB, string.sub(ARGV[9], 2) .. 'e' .. id .. ' ' .. value) end
+return { id, others }

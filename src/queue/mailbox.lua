@@ -1,27 +1,21 @@
 -- What the scripts on one mailbox share; put in front of each of them. Everything they touch lies in one slot.
 --
--- KEYS[1] mb   stream  the log. Id <ms>-<n>, one field `e`:
+-- KEYS[1] mb   stream  the log, and the channel on which nodes hear of new entries. Id <ms>-<n>, one field `e`:
 --                      <kind><ordinal> <total bytes> <bytes> <expires ms> <timestamp> <peer> <messageId>\n<content>
 --                      kind: m message, j message whose content is a JSON string, d delivered, r read, x expired.
 --                      ordinal and total bytes count the mailbox's messages up to and including this entry.
 -- KEYS[2] st   hash    s state, v devices, z lost ranges, q read early; a digest for each remembered message
 -- KEYS[3] tot  hash    of the bucket: a accepted, k acknowledged, x expired, d dropped, b mailboxes with pending messages
 -- KEYS[4] exp  zset    of the bucket: address -> when the first entry of its log is due
--- KEYS[5] out  hash    of the bucket: receipts owed and not yet passed on: name -> "<ms from which anybody may pass them on> <json>"
--- KEYS[6] shr  hash    sender -> "<messages> <bytes>" pending; only while the mailbox is half full
--- ARGV[1] now, ms · ARGV[2] address · ARGV[3] how long the state outlives its last use, ms
--- ARGV[4] how long acknowledged entries are kept, ms
+--         out  hash    of the bucket: receipts owed and not yet passed on: name -> "<ms from which anybody may pass them on> <json>"
+--         shr  hash    sender -> "<messages> <bytes>" pending; only while the mailbox is half full
+-- ARGV[1] now, ms · ARGV[2] address
+-- Names in capitals that are declared nowhere are numbers, put in before the script is sent (scripts.redis.ts).
 
-local MB, ST, TOT, EXP, OUT, SHR = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local now, address, stateTtl, historyMs = tonumber(ARGV[1]), ARGV[2], ARGV[3], tonumber(ARGV[4])
-local HOUR = 3600000
-
--- Places in the state. `…AtTrim` and `…AtFurthest` are the counts at those places of the log.
-local LAST, LAST_MS, MESSAGES, BYTES = 1, 2, 3, 4
-local FURTHEST, FURTHEST_MS, MESSAGES_AT_FURTHEST, BYTES_AT_FURTHEST = 5, 6, 7, 8
-local PENDING, PENDING_BYTES, MESSAGES_AT_TRIM, BYTES_AT_TRIM = 9, 10, 11, 12
-local DROPPED, DUE, LATEST_DUE, CLAIMS, REFRESHED = 13, 14, 15, 16, 17
-local HAS_SHARES, HAS_LOST, HAS_EARLY, IS_MIXED = 18, 19, 20, 21
+local MB, ST, TOT, EXP = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+-- Seldom needed, and beside the others in their slot: each key that is declared costs every call.
+local OUT, SHR = string.gsub(TOT, 'tot:', 'out:', 1), string.gsub(MB, 'mb:', 'shr:', 1)
+local now, address = tonumber(ARGV[1]), ARGV[2]
 local S
 
 local function loadState(packed)
@@ -30,11 +24,11 @@ end
 
 local function saveState(...)
   redis.call('HSET', ST, 's', cmsgpack.pack(S), ...)
-  local hour = math.floor(now / HOUR)
+  local hour = math.floor(now / 3600000)
   if S[REFRESHED] ~= hour then
     S[REFRESHED] = hour
     redis.call('HSET', ST, 's', cmsgpack.pack(S))
-    redis.call('PEXPIRE', ST, stateTtl)
+    redis.call('PEXPIRE', ST, STATE_TTL)
   end
 end
 
@@ -125,13 +119,16 @@ local function markLost(peer, messageId)
   if record then redis.call('HSET', ST, digest, record .. 'x') end
 end
 
+-- Tells the other nodes that hold the address; ARGV[last] is 1 or 0, whether this node listens too, and its name.
+local function listenersElsewhere(self)
+  return redis.call('PUBSUB', 'SHARDNUMSUB', MB)[2] - string.sub(self, 1, 1)
+end
+
 -- Receipts that somebody must pass on: whoever runs this script, or after a while anybody.
 local function owe(name, afterMs, kind, more, messages)
   redis.call('HSET', OUT, name, string.format('%d', now + afterMs) .. ' {"kind":"' .. kind .. '","at":' .. ARGV[1]
     .. ',"mailbox":"' .. address .. '"' .. more .. ',"messages":' .. messages .. '}')
 end
-
-local OWED_TO_CALLER_MS = 15000
 
 local function delete(ids)
   for i = 1, #ids, 1000 do redis.call('XDEL', MB, unpack(ids, i, math.min(i + 999, #ids))) end
@@ -142,7 +139,7 @@ local function passedByAll(devices, but)
   local ms, sequence = S[FURTHEST_MS], S[FURTHEST]
   for i = #devices, 1, -1 do
     local device = devices[i]
-    if device[1] ~= but and device[4] < now - tonumber(stateTtl) then
+    if device[1] ~= but and device[4] < now - STATE_TTL then
       table.remove(devices, i)
     elseif device[3] < sequence then
       ms, sequence = device[2], device[3]
@@ -155,7 +152,7 @@ end
 local function expireDue()
   if S[DUE] == 0 or now < S[DUE] then return end
   local floor = 0
-  if historyMs > 0 then
+  if HISTORY_MS > 0 then
     local packed = redis.call('HGET', ST, 'v')
     local _
     _, floor = passedByAll(packed and cmsgpack.unpack(packed) or {}, nil)
@@ -168,7 +165,7 @@ local function expireDue()
     for _, entry in ipairs(entries) do
       local ms, sequence = idParts(entry[1])
       local kind, _, _, bytes, expires, peer, messageId = header(entry)
-      if kind and sequence <= floor then expires = math.min(expires, ms + historyMs) end
+      if kind and sequence <= floor then expires = math.min(expires, ms + HISTORY_MS) end
       if kind and expires > now then
         if due == 0 or expires < due then due = expires end
         -- All later ones expire later.

@@ -1,7 +1,7 @@
 -- Remembers that the mailbox's owner has read a message.
--- ARGV[5] sender · [6] messageId
+-- ARGV[3] sender · [4] messageId
 -- -> {'marked', sequence, 1 if a device had acknowledged it, field of the receipts owed} · {'repeat'} · {'unknown'}
-local digest = digestOf(ARGV[5], ARGV[6])
+local digest = digestOf(ARGV[3], ARGV[4])
 local known = redis.call('HMGET', ST, 's', digest)
 if not known[2] then return { 'unknown' } end
 loadState(known[1])
@@ -13,5 +13,5 @@ local wasAcknowledged = sequence <= S[FURTHEST]
 if not wasAcknowledged then addRange('q', HAS_EARLY, sequence, sequence) end
 saveState(digest, known[2] .. 'r')
 local owed = 'r' .. address .. sequence
-owe(owed, OWED_TO_CALLER_MS, 'read', '', '[' .. cjson.encode({ sequence, ARGV[5], ARGV[6] }) .. ']')
+owe(owed, OWED_TO_CALLER_MS, 'read', '', '[' .. cjson.encode({ sequence, ARGV[3], ARGV[4] }) .. ']')
 return { 'marked', sequence, wasAcknowledged and 1 or 0, owed }

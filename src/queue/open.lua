@@ -1,8 +1,8 @@
 -- Registers a device, from now on owed every entry. Allowed at maxmemory: clients must come to fetch what fills it.
--- ARGV[5] device · [6] most devices · [7] 1: only this opening speaks for the device from now on
--- ARGV[8] channel · [9] 1: this node listens to it · [10] node
+-- ARGV[3] device · [4] most devices · [5] 1: only this opening speaks for the device from now on
+-- ARGV[6] 1 or 0, whether this node listens to the mailbox, and the node
 -- -> {id of its cursor or '', id of the newest entry or '', claim, devices, how many other nodes hold the address} · {'full'}
-local deviceId = ARGV[5]
+local deviceId = ARGV[3]
 local known = redis.call('HMGET', ST, 's', 'v')
 loadState(known[1])
 expireDue()
@@ -13,7 +13,7 @@ for _, one in ipairs(devices) do
   if one[1] == deviceId then device = one end
 end
 if not device then
-  if #devices >= tonumber(ARGV[6]) then return { 'full' } end
+  if #devices >= tonumber(ARGV[4]) then return { 'full' } end
   -- At the oldest entry still kept, or before what nobody acknowledged and is lost, to be told of it.
   device = { deviceId, S[FURTHEST_MS], S[FURTHEST], now, 0 }
   local first = firstEntry()
@@ -24,12 +24,12 @@ if not device then
   devices[#devices + 1] = device
 end
 device[4] = now
-if ARGV[7] == '1' then
+if ARGV[5] == '1' then
   S[CLAIMS] = S[CLAIMS] + 1
   device[5] = S[CLAIMS]
 end
-local others = redis.call('PUBSUB', 'SHARDNUMSUB', ARGV[8])[2] - ARGV[9]
-if others > 0 then redis.call('SPUBLISH', ARGV[8], ARGV[10] .. 'd' .. device[5] .. ' ' .. deviceId) end
+local others = listenersElsewhere(ARGV[6])
+if others > 0 then redis.call('SPUBLISH', MB, string.sub(ARGV[6], 2) .. 'd' .. device[5] .. ' ' .. deviceId) end
 saveState('v', cmsgpack.pack(devices))
 return {
   device[3] > 0 and device[2] .. '-' .. device[3] or '',

@@ -29,7 +29,7 @@ import {
   type Receipt,
   type ReceiptEntry,
 } from './queue.repository.js';
-import { ACKNOWLEDGE, APPEND, APPEND_RECEIPTS, CLEAR, EXPIRE, MARK_READ, OPEN, OWED, STATE } from './scripts.redis.js';
+import { type MailboxScripts, mailboxScripts } from './scripts.redis.js';
 
 export interface RedisQueueOptions {
   readonly client: RedisClient;
@@ -87,62 +87,52 @@ type StreamReply = readonly (readonly [id: string, fields: readonly string[]])[]
  * The scripts are the `.lua` files beside this; mailbox.lua has what they share and the format of an entry.
  */
 export class RedisQueueRepository extends QueueRepository {
-  private readonly stateTtlMs: number;
+  private readonly scripts: MailboxScripts;
+  private readonly appendScripts = new WeakMap<MailboxLimits, Script>();
   private readonly replicating = new Map<number, Promise<void>>();
   private nextBucket = 0;
   private ledgerRead: { readonly at: number; readonly ledger: Promise<Ledger> } | null = null;
 
   constructor(private readonly options: RedisQueueOptions) {
     super();
-    this.stateTtlMs = options.retentionMs + STATE_GRACE_MS;
+    const { retentionMs, historyMs } = options;
+    this.scripts = mailboxScripts({ stateTtlMs: retentionMs + STATE_GRACE_MS, historyMs });
   }
 
-  override async append(mailbox: Address, message: NewMessage, limits: MailboxLimits): Promise<Appended> {
+  override append(mailbox: Address, message: NewMessage, limits: MailboxLimits): Promise<Appended> {
     const { from, messageId, content, timestamp, ttlMs } = message;
     const { letter, text } = packContent(content);
     const now = this.options.clock.now();
-    const print = fingerprint(content).toString(36);
-    const args = [from, messageId, print, Buffer.byteLength(content), now + ttlMs, timestamp, text, letter];
-    args.push(limits.maxMessages, limits.maxBytes, limits.senderShare, limits.overflow === 'drop_oldest' ? 1 : 0);
-    let reply: Reply;
-    try {
-      reply = await this.onMailbox(APPEND, mailbox, now, [...args, ...this.listener(mailbox)]);
-    } catch (error) {
-      if (error instanceof NotExecuted) return { kind: 'refused', code: 'store_unavailable' };
-      throw error;
-    }
-    const [kind, value, detail] = reply;
-    if (kind === 'refused') return { kind, code: value as 'mailbox_full' };
-    const id = value as EntryId;
-    if (this.options.durability === 'replica') await this.replicated(mailbox);
-    if (kind === 'repeat') return { kind, id, acknowledged: detail === 1 };
-    const entry: MessageEntry = {
-      kind: 'message',
-      id,
-      sequence: sequenceOf(id),
-      from,
-      messageId,
-      content,
-      timestamp,
-      queuedAt: msOf(id),
-    };
-    return { kind: 'stored', entry, isHeldElsewhere: Number(detail) > 0 };
+    const print = letter + fingerprint(content).toString(36);
+    const args = [from, messageId, print, now + ttlMs, timestamp, text, this.listener(mailbox)];
+    return this.onMailbox(this.appendWithin(limits), mailbox, now, args).then(
+      (reply) => this.appended(mailbox, message, reply),
+      (error: unknown) => {
+        if (error instanceof NotExecuted) return { kind: 'refused', code: 'store_unavailable' };
+        throw error;
+      },
+    );
   }
 
   override async appendReceipts(mailbox: Address, receipts: readonly Receipt[]): Promise<readonly ReceiptEntry[]> {
     const now = this.options.clock.now();
     const args: (string | number)[] = [now + this.options.retentionMs, this.options.maxReceipts];
-    args.push(...this.listener(mailbox));
+    args.push(this.listener(mailbox));
     for (const { kind, peer, timestamp, messageId } of receipts) {
       args.push(RECEIPT_LETTERS[kind], peer, timestamp, messageId);
     }
-    const ids = (await this.onMailbox(APPEND_RECEIPTS, mailbox, now, args)) as readonly EntryId[];
+    const ids = (await this.onMailbox(this.scripts.appendReceipts, mailbox, now, args)) as readonly EntryId[];
     return receipts.map((receipt, i) => ({ ...receipt, id: ids[i]!, sequence: sequenceOf(ids[i]!) }));
   }
 
   override async open(mailbox: Address, device: DeviceId, { exclusive = false }: OpenOptions = {}): Promise<Cursor> {
-    const args = [device, this.options.maxDevices, exclusive ? 1 : 0, ...this.listener(mailbox)];
-    const [after, head, claim, devices, others] = await this.onMailbox(OPEN, mailbox, this.options.clock.now(), args);
+    const args = [device, this.options.maxDevices, exclusive ? 1 : 0, this.listener(mailbox)];
+    const [after, head, claim, devices, others] = await this.onMailbox(
+      this.scripts.open,
+      mailbox,
+      this.options.clock.now(),
+      args,
+    );
     if (after === 'full') throw new RelayError('forbidden', 'This address has as many devices as it may have');
     return {
       after: idOrNull(after),
@@ -184,13 +174,18 @@ export class RedisQueueRepository extends QueueRepository {
     const owedMessages =
       messages.length === 0 ? '' : JSON.stringify(messages.map((one) => [one.sequence, one.from, one.messageId]));
     const args = [device, msOf(upTo), sequenceOf(upTo), claim, keep, owedMessages];
-    const [kind, before, silent, owed] = await this.onMailbox(ACKNOWLEDGE, mailbox, this.options.clock.now(), args);
+    const [kind, before, silent, owed] = await this.onMailbox(
+      this.scripts.acknowledge,
+      mailbox,
+      this.options.clock.now(),
+      args,
+    );
     if (kind !== 'acknowledged') return { kind: kind as 'ahead' | 'superseded' };
     return { kind, before: Number(before), silent: sequencesOf(silent as string), owed: owedIn(mailbox, owed) };
   }
 
   override async markRead(mailbox: Address, from: Address, messageId: string): Promise<ReadMark> {
-    const reply = await this.onMailbox(MARK_READ, mailbox, this.options.clock.now(), [from, messageId]);
+    const reply = await this.onMailbox(this.scripts.markRead, mailbox, this.options.clock.now(), [from, messageId]);
     const [kind, sequence, wasAcknowledged, owed] = reply;
     if (kind !== 'marked') return { kind: kind as 'repeat' | 'unknown' };
     return {
@@ -238,7 +233,7 @@ export class RedisQueueRepository extends QueueRepository {
   }
 
   override async clear(mailbox: Address): Promise<number> {
-    return (await this.onMailbox(CLEAR, mailbox, this.options.clock.now(), [])) as unknown as number;
+    return (await this.onMailbox(this.scripts.clear, mailbox, this.options.clock.now(), [])) as unknown as number;
   }
 
   override async heads(mailboxes: readonly Address[]): Promise<readonly (EntryId | null)[]> {
@@ -323,7 +318,7 @@ export class RedisQueueRepository extends QueueRepository {
     for (let bucket = 0; bucket < BUCKETS; bucket += BUCKETS_PER_TURN) {
       const replies = await Promise.all(
         Array.from({ length: BUCKETS_PER_TURN }, (_, i) =>
-          this.options.client.run(OWED, [this.bucketKey('out', bucket + i)], [now, now + OWED_FOR_MS]),
+          this.options.client.run(this.scripts.owed, [this.bucketKey('out', bucket + i)], [now, now + OWED_FOR_MS]),
         ),
       );
       replies.forEach((reply, i) => items.push(...parseOwed(bucket + i, reply as string[])));
@@ -415,11 +410,11 @@ export class RedisQueueRepository extends QueueRepository {
   }
 
   private async expire(mailbox: Address): Promise<void> {
-    await this.onMailbox(EXPIRE, mailbox, this.options.clock.now(), []);
+    await this.onMailbox(this.scripts.expire, mailbox, this.options.clock.now(), []);
   }
 
   private async state(mailbox: Address): Promise<State | null> {
-    const reply = await this.options.client.run(STATE, [this.key('st', mailbox)], []);
+    const reply = await this.options.client.run(this.scripts.state, [this.key('st', mailbox)], []);
     if (reply === null) return null;
     const [last = 0, lastMs = 0, droppedUpTo = 0, furthest = 0, furthestMs = 0, pending = 0, due = 0, meanBytes = 0] = (
       reply as Reply
@@ -440,27 +435,44 @@ export class RedisQueueRepository extends QueueRepository {
     return reply as StreamReply;
   }
 
-  private onMailbox(script: Script, mailbox: Address, now: number, args: readonly (string | number)[]): Promise<Reply> {
-    const { prefix } = this.options.client;
-    const bucket = bucketOf(mailbox);
-    const own = `:{${bucket}}:${mailbox}`;
-    const shared = `:{${bucket}}`;
-    const keys = [
-      `${prefix}mb${own}`,
-      `${prefix}st${own}`,
-      `${prefix}tot${shared}`,
-      `${prefix}exp${shared}`,
-      `${prefix}out${shared}`,
-      `${prefix}shr${own}`,
-    ];
-    const { historyMs } = this.options;
-    return this.options.client.run(script, keys, [now, mailbox, this.stateTtlMs, historyMs, ...args]) as Promise<Reply>;
+  private appendWithin(limits: MailboxLimits): Script {
+    let script = this.appendScripts.get(limits);
+    if (script === undefined) {
+      script = this.scripts.append(limits);
+      this.appendScripts.set(limits, script);
+    }
+    return script;
   }
 
-  /** Channel, whether this node listens to it, and this node's name: what a script needs to wake the others. */
-  private listener(mailbox: Address): [string, 0 | 1, string] {
+  /** As append.lua answers: the id alone is the most frequent one. */
+  private appended(mailbox: Address, message: NewMessage, reply: string | Reply): Appended | Promise<Appended> {
+    const [first, value, detail] = typeof reply === 'string' ? [reply, 0] : reply;
+    if (first === 'refused') return { kind: 'refused', code: value as 'mailbox_full' };
+    let appended: Appended;
+    if (first === 'repeat') appended = { kind: 'repeat', id: value as EntryId, acknowledged: detail === 1 };
+    else {
+      const id = first as EntryId;
+      const { from, messageId, content, timestamp } = message;
+      const place = { kind: 'message', id, sequence: sequenceOf(id) } as const;
+      const entry: MessageEntry = { ...place, from, messageId, content, timestamp, queuedAt: msOf(id) };
+      appended = { kind: 'stored', entry, isHeldElsewhere: Number(value) > 0 };
+    }
+    return this.options.durability === 'replica' ? this.replicated(mailbox).then(() => appended) : appended;
+  }
+
+  private onMailbox(script: Script, mailbox: Address, now: number, args: readonly (string | number)[]): Promise<Reply> {
+    const { client } = this.options;
+    const shared = `:{${bucketOf(mailbox)}}`;
+    const own = `${shared}:${mailbox}`;
+    const { prefix } = client;
+    const keys = [`${prefix}mb${own}`, `${prefix}st${own}`, `${prefix}tot${shared}`, `${prefix}exp${shared}`];
+    return client.run(script, keys, [now, mailbox, ...args]) as Promise<Reply>;
+  }
+
+  /** Whether this node listens to the mailbox, and its name: what a script needs to wake the others. */
+  private listener(mailbox: Address): string {
     const { backplane } = this.options;
-    return [this.key('mb', mailbox), backplane.isJoined('mailbox', mailbox) ? 1 : 0, backplane.node];
+    return (backplane.isJoined('mailbox', mailbox) ? '1' : '0') + backplane.node;
   }
 
   private key(kind: 'mb' | 'st', mailbox: Address): string {

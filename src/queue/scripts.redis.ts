@@ -1,25 +1,84 @@
 import { readFileSync } from 'node:fs';
 import type { Script } from '../redis/redis-client.redis.js';
+import type { MailboxLimits } from './queue.repository.js';
 
-const read = (name: string): string => readFileSync(new URL(`./${name}.lua`, import.meta.url), 'utf8');
-const SHARED = read('mailbox');
+/** Places in the packed state of a mailbox, from 1. `…_AT_TRIM` and `…_AT_FURTHEST` are the counts at those places of the log. */
+const STATE_PLACES = [
+  'LAST',
+  'LAST_MS',
+  'MESSAGES',
+  'BYTES',
+  'FURTHEST',
+  'FURTHEST_MS',
+  'MESSAGES_AT_FURTHEST',
+  'BYTES_AT_FURTHEST',
+  'PENDING',
+  'PENDING_BYTES',
+  'MESSAGES_AT_TRIM',
+  'BYTES_AT_TRIM',
+  'DROPPED',
+  'DUE',
+  'LATEST_DUE',
+  'CLAIMS',
+  'REFRESHED',
+  'HAS_SHARES',
+  'HAS_LOST',
+  'HAS_EARLY',
+  'IS_MIXED',
+] as const;
 
-/** Keys as mailbox.lua lists them. */
-const onMailbox = (name: string, flags = ''): Script => ({
-  name: `mailbox-${name}`,
-  lua: `#!lua${flags}\n${SHARED}\n${read(name)}`,
-  numberOfKeys: 6,
-});
+/** What the scripts of one relay go by; equal for all its nodes. */
+export interface ScriptRules {
+  /** How long the state of a mailbox outlives its last use. */
+  readonly stateTtlMs: number;
+  /** How long acknowledged entries are kept. */
+  readonly historyMs: number;
+}
 
+/** Whoever runs a script that makes receipts due has them to itself for so long. */
+const OWED_TO_CALLER_MS = 15_000;
 /** At its memory limit, Redis must still let clients in and take their acknowledgements: they make room. */
 const MAKES_ROOM = ' flags=allow-oom';
 
-export const APPEND = onMailbox('append');
-export const APPEND_RECEIPTS = onMailbox('append-receipts');
-export const OPEN = onMailbox('open', MAKES_ROOM);
-export const ACKNOWLEDGE = onMailbox('acknowledge', MAKES_ROOM);
-export const MARK_READ = onMailbox('mark-read', MAKES_ROOM);
-export const CLEAR = onMailbox('clear', MAKES_ROOM);
-export const EXPIRE = onMailbox('expire', MAKES_ROOM);
-export const STATE: Script = { name: 'mailbox-state', lua: `#!lua flags=no-writes\n${read('state')}`, numberOfKeys: 1 };
-export const OWED: Script = { name: 'mailbox-owed', lua: `#!lua flags=allow-oom\n${read('owed')}`, numberOfKeys: 1 };
+const read = (name: string): string => readFileSync(new URL(`./${name}.lua`, import.meta.url), 'utf8');
+
+/** The scripts on one mailbox, with numbers in place of names: constants of Lua's own would be set up anew in each call. */
+export function mailboxScripts({ stateTtlMs, historyMs }: ScriptRules) {
+  const constants: Record<string, number> = { STATE_TTL: stateTtlMs, HISTORY_MS: historyMs, OWED_TO_CALLER_MS };
+  STATE_PLACES.forEach((name, i) => (constants[name] = i + 1));
+  const fill = (lua: string, more: Record<string, number> = {}): string => {
+    const all = { ...constants, ...more };
+    return lua.replace(/\b[A-Z][A-Z_]+\b/g, (name) => (name in all ? String(all[name]) : name));
+  };
+  const script = (name: string, lua: string, flags = '', numberOfKeys = 4): Script => {
+    return { name: `mailbox-${name}`, lua: `#!lua${flags}\n${lua}`, numberOfKeys };
+  };
+  const shared = fill(read('mailbox'));
+  const onMailbox = (name: string, flags = ''): Script => script(name, `${shared}\n${fill(read(name))}`, flags);
+
+  const append = (limits: MailboxLimits): Script => {
+    const { maxMessages: MAX_MESSAGES, maxBytes: MAX_BYTES, senderShare: SENDER_SHARE, overflow } = limits;
+    const bounds = { MAX_MESSAGES, MAX_BYTES, SENDER_SHARE, DROPS_OLDEST: overflow === 'drop_oldest' ? 1 : 0 };
+    const body = `${fill(read('append-quickly'), bounds)}\n${shared}\n${fill(read('append'), bounds)}`;
+    return script('append', body);
+  };
+
+  return {
+    /** One for each set of limits: mostly there is but one. */
+    append,
+    appendReceipts: onMailbox('append-receipts'),
+    open: onMailbox('open', MAKES_ROOM),
+    acknowledge: script(
+      'acknowledge',
+      `${fill(read('acknowledge-quickly'))}\n${shared}\n${fill(read('acknowledge'))}`,
+      MAKES_ROOM,
+    ),
+    markRead: onMailbox('mark-read', MAKES_ROOM),
+    clear: onMailbox('clear', MAKES_ROOM),
+    expire: onMailbox('expire', MAKES_ROOM),
+    state: script('state', fill(read('state')), ' flags=no-writes', 1),
+    owed: script('owed', read('owed'), MAKES_ROOM, 1),
+  };
+}
+
+export type MailboxScripts = ReturnType<typeof mailboxScripts>;

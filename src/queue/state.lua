@@ -2,5 +2,6 @@
 local packed = redis.call('HGET', KEYS[1], 's')
 if not packed then return false end
 local S = cmsgpack.unpack(packed)
-local entries = S[3] - S[11]
-return { S[1], S[2], S[13], S[5], S[6], S[9], S[14], entries > 0 and math.ceil((S[4] - S[12]) / entries) or 0 }
+local entries = S[MESSAGES] - S[MESSAGES_AT_TRIM]
+local mean = entries > 0 and math.ceil((S[BYTES] - S[BYTES_AT_TRIM]) / entries) or 0
+return { S[LAST], S[LAST_MS], S[DROPPED], S[FURTHEST], S[FURTHEST_MS], S[PENDING], S[DUE], mean }

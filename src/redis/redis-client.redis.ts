@@ -241,6 +241,7 @@ export class RedisClient {
       // One that was never used has no connection yet.
       if ((stream as Node['stream'] | undefined) === undefined) continue;
       if (stream.writableLength > MAX_UNSENT_BYTES) this.isJammed = true;
+      if (!this.isCluster) continue;
       stream.cork();
       this.corked.push(stream);
     }
@@ -296,7 +297,8 @@ export class RedisClient {
     this.lost.add(name);
     if (!isFirst) return;
     this.lostAt = performance.now();
-    this.logger?.warn('Redis connection lost', { node: name, reason: failureOf(this.lastError) });
+    const node = name === '' ? undefined : name;
+    this.logger?.warn('Redis connection lost', { node, reason: failureOf(this.lastError) });
     if (this.isCluster) this.lookForReplacement();
   }
 

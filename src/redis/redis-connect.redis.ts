@@ -84,19 +84,18 @@ function rootOf(error: unknown): unknown {
 }
 
 function isAboutAllSentinels(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith('All sentinels are unreachable');
+  return String((error as Partial<Error>).message).startsWith('All sentinels are unreachable');
 }
 
 /** What no waiting cures. */
 function refusalOf(error: unknown, target: RedisTarget): Error | null {
-  if (!(error instanceof Error)) return null;
-  const { message } = error;
+  const { message = '' } = (error ?? {}) as Partial<Error>;
   const refuse = (reason: string): StartError => new StartError(EXIT_CONFIGURATION, [reason]);
   if (message.startsWith('failed to connect to sentinel') && message.includes('NOAUTH')) {
     if (new URL(target.url).password !== '') return new SentinelsAsk(message);
     return refuse('the Sentinels want a password: that of REDIS_URL, which has none');
   }
-  if (message.includes('but got an invalid reply: null')) {
+  if (/but got an invalid reply: null|No such master with that name/.test(message)) {
     return refuse(`no Sentinel knows a primary called ${target.sentinelName} (REDIS_SENTINEL_NAME)`);
   }
   if (/\b(WRONGPASS|NOAUTH|invalid password|invalid username-password)\b/.test(message)) {

@@ -30,7 +30,6 @@ export function demandPrimary(redis: Redis): void {
 
 /** Why a connection failed, for people: a code where there is one, never an address or a password. */
 export function failureOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'the connection was closed';
-  const { code } = error as NodeJS.ErrnoException;
-  return code ?? error.message;
+  const { code, message = 'the connection was closed' } = (error ?? {}) as Partial<NodeJS.ErrnoException>;
+  return code ?? message;
 }

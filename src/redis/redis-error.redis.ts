@@ -41,7 +41,8 @@ export function translate(error: unknown): unknown {
     const reason = NOT_EXECUTED.get(replyCode(error));
     return reason === undefined ? error : new NotExecuted(reason);
   }
-  if (error instanceof Error && error.message.endsWith(NOT_WRITTEN)) return new NotExecuted('Storage is not connected');
+  if (String((error as Partial<Error>).message).endsWith(NOT_WRITTEN))
+    return new NotExecuted('Storage is not connected');
   return new RelayError('store_unavailable');
 }
 

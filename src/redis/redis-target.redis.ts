@@ -1,4 +1,5 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { OneWriteRedis } from './one-write.redis.js';
 
 /** What its constructors take under exactOptionalPropertyTypes. */
 export type Options = Omit<RedisOptions, 'replyMapping'>;
@@ -57,9 +58,9 @@ export function createRedis(target: RedisTarget, sentinelsAsk = false): Redis | 
     retryStrategy: backoff,
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
   };
-  if (sentinels.length === 0) return new Redis({ ...single, ...hostOf(target.url) });
+  if (sentinels.length === 0) return new OneWriteRedis({ ...single, ...hostOf(target.url) });
   const { username, password, tls } = options;
-  return new Redis({
+  return new OneWriteRedis({
     ...single,
     sentinels: sentinels.map(endpointOf),
     name: sentinelName,

@@ -1,59 +1,14 @@
 import { type Address, RelayError } from '@relay/protocol';
-import type { Kind, Topic } from '../../src/backplane/backplane.js';
-import { RedisBackplane } from '../../src/backplane/backplane.redis.js';
-import { RedisClient } from '../../src/redis/redis-client.redis.js';
-import type { RedisTarget } from '../../src/redis/redis-target.redis.js';
-import { bucketOf, slotOf } from '../../src/redis/redis-key.redis.js';
-import { eventually, RedisCluster, RedisSentinels, RedisServer } from '../support/redis-server.js';
+import type { Topic } from '../../src/backplane/backplane.js';
+import { bucketOf } from '../../src/redis/redis-key.redis.js';
+import { eventually, RedisServer } from '../support/redis-server.js';
+import { BackplaneNode as Node, PREFIX } from '../support/backplane-node.js';
 
 import.meta.jest.setTimeout(30_000);
 
-const PREFIX = 'test:';
 const address = (n: number) => `0x${n.toString(16).padStart(40, '0')}` as Address;
 const ALICE = address(0xa11ce);
 const BOB = address(0xb0b);
-
-/** A node of a relay, and what it heard. */
-class Node {
-  readonly heard: string[] = [];
-  resumed = 0;
-
-  private constructor(
-    readonly client: RedisClient,
-    readonly backplane: RedisBackplane,
-  ) {
-    for (const kind of ['e', 'f', 'p'] satisfies Kind[]) {
-      backplane.listen(kind, (to, payload) => this.heard.push(`${kind} ${to} ${payload}`));
-    }
-    backplane.onResumed(() => this.resumed++);
-  }
-
-  static async start(target: string | RedisTarget): Promise<Node> {
-    const client = await RedisClient.connect(target, PREFIX);
-    try {
-      return new Node(client, await RedisBackplane.open({ client }));
-    } catch (error) {
-      await client.close();
-      throw error;
-    }
-  }
-
-  async hears(payload: string): Promise<void> {
-    await eventually(`to hear ${payload}`, () =>
-      Promise.resolve(this.heard.some((text) => text.endsWith(` ${payload}`))),
-    );
-  }
-
-  /** After so many calls of `resumed` in all. */
-  async isBack(times: number): Promise<void> {
-    await eventually('to be back', () => Promise.resolve(this.resumed >= times));
-  }
-
-  async close(): Promise<void> {
-    this.backplane.close();
-    await this.client.close();
-  }
-}
 
 const channelOf = (topic: Topic, to: Address) =>
   `${PREFIX}${topic === 'mailbox' ? 'mb' : 'pr'}:{${bucketOf(to)}}:${to}`;
@@ -215,59 +170,5 @@ describe('the backplane on Redis', () => {
       exitCode: 78,
       reasons: [expect.stringContaining('SSUBSCRIBE')],
     });
-  });
-});
-
-describe('the backplane with Sentinels', () => {
-  it('follows a failover', async () => {
-    const sentinels = await RedisSentinels.start();
-    const target = { url: 'redis://unused', sentinels: sentinels.sentinels };
-    const [here, there] = await Promise.all([Node.start(target), Node.start(target)]);
-    try {
-      await there.backplane.join('mailbox', ALICE);
-      await sentinels.killPrimary();
-      await there.isBack(1);
-      await eventually('to be heard', async () => (await here.backplane.send('mailbox', ALICE, 'f', 'x')) === 1);
-      await there.hears('x');
-    } finally {
-      await Promise.all([here.close(), there.close()]);
-      await sentinels.close();
-    }
-  });
-});
-
-describe('the backplane with a Cluster', () => {
-  it('joins in every slot, and follows a slot that moves and a primary that fails', async () => {
-    const cluster = await RedisCluster.start();
-    const target = { url: 'redis://unused', clusterNodes: cluster.addresses };
-    const [here, there] = await Promise.all([Node.start(target), Node.start(target)]);
-    const people = Array.from({ length: 300 }, (_, i) => address(i));
-    const isHeard = (to: Address) => here.backplane.send('mailbox', to, 'f', to).then((count) => count === 1);
-    try {
-      await Promise.all(people.map((to) => there.backplane.join('mailbox', to)));
-      expect(await Promise.all(people.map(isHeard))).toEqual(people.map(() => true));
-      // Each primary has its own connection, so there is no order between them.
-      await eventually('all', () => Promise.resolve(new Set(there.heard).size === people.length));
-
-      const moved = people[7]!;
-      const slot = slotOf(channelOf('mailbox', moved));
-      const from = await cluster.primaryOf(slot);
-      const to = cluster.nodes.slice(0, 3).find((node) => node !== from)!;
-      const [toId, fromId] = await Promise.all([to, from].map((node) => node.command('CLUSTER', 'MYID')));
-      const setSlot = (node: RedisServer, ...how: unknown[]) =>
-        node.command('CLUSTER', 'SETSLOT', String(slot), ...how.map(String));
-      await setSlot(to, 'IMPORTING', fromId);
-      await setSlot(from, 'MIGRATING', toId);
-      for (const node of [to, from]) await setSlot(node, 'NODE', toId);
-      await eventually('the moved one to be heard', () => isHeard(moved));
-      await there.isBack(1);
-
-      await cluster.killPrimaryOf(slotOf(channelOf('mailbox', people[1]!)));
-      await eventually('all to be heard', async () => (await Promise.all(people.map(isHeard))).every(Boolean));
-      await there.isBack(2);
-    } finally {
-      await Promise.all([here.close(), there.close()]);
-      await cluster.close();
-    }
   });
 });

@@ -4,7 +4,7 @@ import { PassThrough } from 'node:stream';
 import { Logger } from '../../src/common/logger.js';
 import { NotExecuted, RedisClient, type Script } from '../../src/redis/redis-client.redis.js';
 import { slotOf } from '../../src/redis/redis-key.redis.js';
-import { eventually, RedisCluster, RedisSentinels, RedisServer } from '../support/redis-server.js';
+import { eventually, RedisSentinels, RedisServer } from '../support/redis-server.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 
 import.meta.jest.setTimeout(30_000);
@@ -230,24 +230,6 @@ describe('the Redis client', () => {
 });
 
 describe('the Redis client with Sentinels', () => {
-  it('follows a failover', async () => {
-    const sentinels = await RedisSentinels.start();
-    const { sentinels: addresses, name } = sentinels;
-    const target = { url: 'redis://unused', sentinels: addresses, sentinelName: name };
-    const client = await RedisClient.connect(target);
-    try {
-      await client.run(COUNT, ['n'], []);
-      const back = new Promise<void>((resolve) => client.onReady(resolve));
-      await sentinels.killPrimary();
-      await back;
-      expect(await client.run(ECHO, ['n'], ['x'])).toBe('x');
-      expect(await client.command('ROLE')).toEqual(expect.arrayContaining(['master']));
-    } finally {
-      await client.close();
-      await sentinels.close();
-    }
-  });
-
   it('gives them the password when they ask, and only then', async () => {
     const sentinels = await RedisSentinels.start({ server: { password: 'p' }, sentinelPassword: 'p' });
     try {
@@ -256,36 +238,6 @@ describe('the Redis client with Sentinels', () => {
       await client.close();
     } finally {
       await sentinels.close();
-    }
-  });
-});
-
-describe('the Redis client with a Cluster', () => {
-  it('sends each call to the primary of its key, and follows a failover', async () => {
-    const cluster = await RedisCluster.start();
-    const client = await RedisClient.connect({ url: 'redis://unused', clusterNodes: cluster.addresses.slice(0, 1) });
-    try {
-      const keys = Array.from({ length: 30 }, (_, i) => `n:{${i}}`);
-      const count = () => Promise.all(keys.map((key) => client.run(COUNT, [key], [])));
-      expect(await count()).toEqual(keys.map(() => 1));
-      await Promise.all(
-        keys.map(async (key) => {
-          const port = Number(client.primaryOf(key)!.split(':')[1]);
-          expect(port).toBe((await cluster.primaryOf(slotOf(key))).port);
-          expect(await client.commandBeside(key, 'PUBSUB', 'SHARDNUMSUB', key)).toEqual([key, 0]);
-        }),
-      );
-      expect(await client.commandEverywhere('PING')).toEqual(['PONG', 'PONG', 'PONG']);
-      const back = new Promise<void>((resolve) => client.onReady(resolve));
-      await cluster.killPrimaryOf(slotOf(keys[0]!));
-      const { error } = await outcomeOf(client.run(COUNT, [keys[0]!], []));
-      expect((error as RelayError).code).toBe('store_unavailable');
-      await back;
-      const again = await eventually('every slot', () => count());
-      for (const value of again) expect(value).toBeGreaterThan(1);
-    } finally {
-      await client.close();
-      await cluster.close();
     }
   });
 });
