@@ -14,7 +14,7 @@ const RANKS: readonly (readonly string[])[] = [
   ['relay'],
   ['health'],
   ['app'],
-  ['main.ts'],
+  ['main.ts', 'verify.ts'],
 ];
 
 /** Who may import a package that is not everybody's. */

@@ -45,6 +45,7 @@ export class Schedule implements OnApplicationBootstrap {
       { name: 'answer ephemeral sends', everyMs: 1_000, run: () => ephemeral.sweep() },
       { name: 'watch connections', everyMs: TICK_MS, run: () => connections.tick(clock.monotonic()) },
       { name: 'forget full budgets', everyMs: 5_000, run: () => rooms.forgetFullBudgets(clock.monotonic()) },
+      { name: 'pass on receipts', everyMs: 5_000, run: () => queue.passOnOwed() },
       { name: 'purge mailboxes', everyMs: 15_000, run: () => queue.purge() },
       { name: 'refresh devices', everyMs: 30 * MINUTE_MS, run: () => delivery.refreshDevices() },
       { name: 'sweep presence', everyMs: SWEEP_EVERY_MS, run: () => presence.sweep() },

@@ -172,7 +172,7 @@ export class Mailbox {
       entries.push(stored.entry);
     }
     const upTo = index < this.log.length ? (entries.at(-1)?.id ?? after) : this.head;
-    return { entries, upTo, droppedUpTo: this.droppedUpTo };
+    return { entries, upTo, droppedUpTo: this.droppedUpTo, acknowledgedUpTo: this.furthest };
   }
 
   acknowledge({ device: id, upTo, claim = 0, keepAfter }: Acknowledgement, now: Instant): Acknowledged {

@@ -36,7 +36,7 @@ export interface MemoryQueueOptions {
   readonly maxTotalBytes: number;
 }
 
-const EMPTY_PAGE: Page = { entries: [], upTo: null, droppedUpTo: 0 };
+const EMPTY_PAGE: Page = { entries: [], upTo: null, droppedUpTo: 0, acknowledgedUpTo: 0 };
 /** A mailbox is remembered this much longer than its mail, so that a device that comes back late learns what it missed. */
 const STATE_GRACE_MS = 2 * 60 * 60 * 1000;
 const EXPIRED_PER_CALL = 1_000;

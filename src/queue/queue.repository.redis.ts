@@ -145,8 +145,9 @@ export class RedisQueueRepository extends QueueRepository {
 
   override async read(mailbox: Address, after: EntryId | null, maxEntries: number, maxBytes: number): Promise<Page> {
     const state = await this.state(mailbox);
-    if (state === null) return { entries: [], upTo: null, droppedUpTo: 0 };
-    const { head, droppedUpTo, meanBytes } = state;
+    if (state === null) return { entries: [], upTo: null, droppedUpTo: 0, acknowledgedUpTo: 0 };
+    const { head, droppedUpTo, furthest, meanBytes } = state;
+    const acknowledgedUpTo = sequenceOf(furthest);
     // Without knowing their sizes, no more than can be expected to fit: a page must not cost a hundred times what it holds.
     const count = Math.min(maxEntries, Math.max(1, Math.ceil(maxBytes / Math.max(1, meanBytes))));
     const found = await this.range(mailbox, after, count);
@@ -159,13 +160,13 @@ export class RedisQueueRepository extends QueueRepository {
       if (isShown(unpacked, now)) {
         const entry = unpacked.entry as MessageEntry;
         bytes += entry.kind === 'message' ? Buffer.byteLength(entry.content) : 0;
-        if (bytes > maxBytes && entries.length > 0) return { entries, upTo, droppedUpTo };
+        if (bytes > maxBytes && entries.length > 0) return { entries, upTo, droppedUpTo, acknowledgedUpTo };
         entries.push(entry);
       }
       upTo = id as EntryId;
     }
     if (found.length < count) upTo = laterOf(head, upTo);
-    return { entries, upTo, droppedUpTo };
+    return { entries, upTo, droppedUpTo, acknowledgedUpTo };
   }
 
   override async acknowledge(mailbox: Address, acknowledgement: Acknowledgement): Promise<Acknowledged> {

@@ -115,8 +115,10 @@ export interface Page {
   readonly entries: readonly Entry[];
   /** Where a reader stands after this page: the last entry's id or, when there is nothing more, the head. */
   readonly upTo: EntryId | null;
-  /** Missing sequences up to this one were dropped to keep the bound; later ones expired. */
+  /** Missing sequences up to this one were dropped to keep the bound; later ones expired, or every device has passed them. */
   readonly droppedUpTo: number;
+  /** The furthest sequence that a device has acknowledged. */
+  readonly acknowledgedUpTo: number;
 }
 
 export interface PendingPage {

@@ -3,6 +3,7 @@ import { type EntryId, sequenceOf } from './entry-id.js';
 import {
   CLASSIC_DEVICE,
   type MessageEntry,
+  type Owed,
   type OwedReceipts,
   type PendingPage,
   type QueueRepository,
@@ -10,15 +11,16 @@ import {
 
 /** Who passes on what happened to messages outside of their recipient's connections. */
 export interface QueueObserver {
-  /** Tells their senders, and resolves once they know or it waits in their mailboxes. */
-  acknowledged(mailbox: Address, messages: readonly MessageEntry[]): Promise<void>;
+  /** Tells their senders, and settles what is owed once they know or it waits in their mailboxes. */
+  acknowledged(mailbox: Address, messages: readonly MessageEntry[], owed: Owed | null): void;
+  /** Resolves once it waits in the mailboxes of those who are to know. */
   owed(receipts: OwedReceipts['receipts']): Promise<void>;
   /** What a live connection still has to read stays in the log; `undefined` where there is none. */
   keepAfter(mailbox: Address): EntryId | null | undefined;
 }
 
 const NOBODY: QueueObserver = {
-  acknowledged: () => Promise.resolve(),
+  acknowledged: () => undefined,
   owed: () => Promise.resolve(),
   keepAfter: () => undefined,
 };
@@ -41,8 +43,7 @@ export class QueueService {
     if (result.kind !== 'acknowledged') throw new RelayError('ack_ahead');
     const { before, silent, owed } = result;
     const first = messages.filter(({ sequence }) => sequence > before && !silent.includes(sequence));
-    await this.observer.acknowledged(mailbox, first);
-    if (owed !== null) await this.queue.settle([owed]);
+    this.observer.acknowledged(mailbox, first, owed);
     return messages.filter(({ sequence }) => sequence > before).length;
   }
 
@@ -56,7 +57,8 @@ export class QueueService {
     }
   }
 
-  private async passOnOwed(): Promise<void> {
+  /** Receipts whose node went away before it passed them on, and those of expired messages. */
+  async passOnOwed(): Promise<void> {
     for (;;) {
       const found = await this.queue.owed();
       if (found.length === 0) return;

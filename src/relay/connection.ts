@@ -84,6 +84,8 @@ export class Connection implements PresenceWatcher, ReaderEvents {
   private inbox: string[] = [];
   private sendsInFlight = 0;
   private isPaused = false;
+  /** Messages whose `delivered` came by the mailbox before the store's answer to the send itself; made when first needed. */
+  private toldEarly: Set<string> | null = null;
   private isStopped = false;
   private whenSent: (() => void) | null = null;
   private unstored: UnstoredFrames | null = null;
@@ -207,8 +209,13 @@ export class Connection implements PresenceWatcher, ReaderEvents {
 
   sendUnstored(frame: string, arrived: () => void): void {
     this.link.send(frame);
-    (this.unstored ??= new UnstoredFrames()).add(arrived);
+    (this.unstored ??= new UnstoredFrames()).add(arrived, true);
     this.markFlush();
+  }
+
+  /** Calls back once the client has what it was sent so far; never, if its link turns out to be dead. Asks with the next tick. */
+  whenArrived(arrived: () => void): void {
+    (this.unstored ??= new UnstoredFrames()).add(arrived, false);
   }
 
   presenceChanged(address: Address, { online, lastSeen }: PresenceStatus): void {
@@ -226,6 +233,15 @@ export class Connection implements PresenceWatcher, ReaderEvents {
     this.link.send(errorFrame(code, details));
   }
 
+  /** That the message was delivered: what the store answers to its send is no news any more. */
+  toldOf(to: Address, messageId: string): void {
+    if (this.sendsInFlight > 0) (this.toldEarly ??= new Set<string>()).add(to + messageId);
+  }
+
+  wasToldOf(to: Address, messageId: string): boolean {
+    return this.toldEarly?.has(to + messageId) === true;
+  }
+
   /** A send or a receipt is on its way to the store; too many at once and the client is read no further. */
   sendStarted(): void {
     if (++this.sendsInFlight >= MAX_SENDS_IN_FLIGHT) this.pause();
@@ -233,7 +249,10 @@ export class Connection implements PresenceWatcher, ReaderEvents {
 
   sendEnded(): void {
     this.sendsInFlight--;
-    if (this.sendsInFlight === 0) this.whenSent?.();
+    if (this.sendsInFlight === 0) {
+      this.toldEarly = null;
+      this.whenSent?.();
+    }
     if (this.isPaused) this.resumeWhenPossible();
   }
 
@@ -284,6 +303,7 @@ export class Connection implements PresenceWatcher, ReaderEvents {
       this.mustAskAgain = null;
       this.host.acknowledge(this, this.room, upTo);
     }
+    if (this.unstored?.isWaiting === true) this.markFlush();
     switch (this.liveness.check(now, this.isWaitingForMark)) {
       case 'ping':
         this.link.ping();
@@ -317,7 +337,7 @@ export class Connection implements PresenceWatcher, ReaderEvents {
   }
 
   private get isWaitingForMark(): boolean {
-    return (this.unstored?.size ?? 0) > 0 || this.reader?.isWaitingForAck === true;
+    return this.unstored?.isWaiting === true || this.reader?.isWaitingForAck === true;
   }
 
   private processFirst(text: string): void {

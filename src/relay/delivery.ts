@@ -39,11 +39,12 @@ export class Delivery {
   /** A message was stored: offers it to whoever is connected, and answers its sender now or once somebody has it. */
   stored(sender: Connection, to: Address, entry: MessageEntry, isHeldElsewhere: boolean): void {
     const room = this.rooms.get(to);
-    if (room === undefined && !isHeldElsewhere) {
-      sender.link.send(statusFrame('queued', entry.messageId, to, this.clock.now()));
-      return;
+    if (!sender.wasToldOf(to, entry.messageId)) {
+      if (room === undefined && !isHeldElsewhere) {
+        return sender.link.send(statusFrame('queued', entry.messageId, to, this.clock.now()));
+      }
+      this.verdicts.wait(sender, entry.from, to, entry.messageId);
     }
-    this.verdicts.wait(sender, entry.from, to, entry.messageId);
     if (room !== undefined) this.offer(room, entry);
   }
 
@@ -75,39 +76,30 @@ export class Delivery {
 
   /** These messages have been acknowledged for the first time; `owed` until their senders know, or it waits in their mailboxes. */
   delivered(mailbox: Address, messages: readonly MessageReference[], owed: Owed | null): void {
-    this.settleAfter(this.tellDelivered(mailbox, messages), owed);
-  }
-
-  /** As `delivered`, for who wants to know when they know. */
-  async tellDelivered(mailbox: Address, messages: readonly MessageReference[]): Promise<void> {
     const timestamp = this.clock.now();
+    const told = new Set<Connection>();
     const bySender = new Map<Address, Receipt[]>();
     for (const { from, messageId } of messages) {
       const sender = this.verdicts.take(from, mailbox, messageId);
       const receipt: Receipt = { kind: 'delivered', peer: mailbox, messageId, timestamp };
-      if (sender?.isOpen === true && this.receipts.answer(from, sender, receipt)) continue;
-      const receipts = bySender.get(from);
-      if (receipts === undefined) bySender.set(from, [receipt]);
-      else receipts.push(receipt);
+      if (sender?.isOpen === true && this.receipts.answer(from, sender, receipt)) told.add(sender);
+      else addTo(bySender, from, receipt);
     }
-    if (bySender.size > 0) await this.receipts.sendAll(bySender);
+    this.settleAfter(bySender.size === 0 ? null : this.receipts.sendAll(bySender, told), told, owed);
   }
 
   /** The recipient said that it has read the message. */
   read(reader: Address, from: Address, messageId: string, owed: Owed | null): void {
     const receipt: Receipt = { kind: 'read', peer: reader, messageId, timestamp: this.clock.now() };
-    this.settleAfter(this.receipts.sendAll(new Map([[from, [receipt]]])), owed);
+    const told = new Set<Connection>();
+    this.settleAfter(this.receipts.sendAll(new Map([[from, [receipt]]]), told), told, owed);
   }
 
   /** Receipts that nobody passed on when they became due; through mailboxes, so that they come in one order. */
   passOn(receipts: OwedReceipts['receipts']): Promise<void> {
     const bySender = new Map<Address, Receipt[]>();
-    for (const { to, receipt } of receipts) {
-      const known = bySender.get(to);
-      if (known === undefined) bySender.set(to, [receipt]);
-      else known.push(receipt);
-    }
-    return this.receipts.sendAll(bySender);
+    for (const { to, receipt } of receipts) addTo(bySender, to, receipt);
+    return this.receipts.storeAll(bySender);
   }
 
   /** The store may forget what was passed on. */
@@ -184,13 +176,24 @@ export class Delivery {
     if (next !== null) this.acknowledge(connection, room, next);
   }
 
-  private settleAfter(told: Promise<void>, owed: Owed | null): void {
-    told.then(
-      () => void (owed !== null && this.passedOn.push(owed)),
-      // What is owed stays owed, and is passed on later.
-      (error: unknown) => this.logger.warn('receipts not stored', { reason: reasonOf(error) }),
-    );
+  /** What is owed stays owed, and is passed on later, where it cannot be stored or a link was dead that it was sent on. */
+  private settleAfter(stored: Promise<void> | null, told: ReadonlySet<Connection>, owed: Owed | null): void {
+    const settle = (): void => {
+      if (owed === null) return;
+      let waiting = told.size;
+      const arrived = (): void => void (--waiting === 0 && this.passedOn.push(owed));
+      if (waiting === 0) this.passedOn.push(owed);
+      for (const connection of told) connection.whenArrived(arrived);
+    };
+    if (stored === null) return settle();
+    stored.then(settle, (error: unknown) => this.logger.warn('receipts not stored', { reason: reasonOf(error) }));
   }
+}
+
+function addTo(receipts: Map<Address, Receipt[]>, to: Address, receipt: Receipt): void {
+  const known = receipts.get(to);
+  if (known === undefined) receipts.set(to, [receipt]);
+  else known.push(receipt);
 }
 
 function reasonOf(error: unknown): string {

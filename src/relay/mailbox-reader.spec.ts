@@ -63,7 +63,7 @@ describe('MailboxReader', () => {
       caughtUp: (upTo: string | null) => synced.push(upTo),
     };
     synced = [];
-    reader = new MailboxReader(BOX, queue, fakeLink as unknown as Link, events, { entries: 4, bytes: 1000 });
+    reader = new MailboxReader(BOX, queue, fakeLink as unknown as Link, events, { entries: 4, bytes: 1000 }, true);
   });
 
   async function store(content = 'x'): Promise<MessageEntry> {

@@ -43,6 +43,8 @@ export class MailboxReader {
     private readonly link: Link,
     private readonly events: ReaderEvents,
     private readonly window: Window,
+    /** Whether other connections move the same cursor. */
+    private readonly isShared: boolean,
   ) {}
 
   /** The sequence of the last entry sent. */
@@ -143,12 +145,12 @@ export class MailboxReader {
     this.state = 'idle';
     const before = this.position;
     for (const entry of page.entries) {
-      this.announceGap(entry.sequence - 1, page.droppedUpTo);
+      this.announceGap(entry.sequence - 1, page);
       this.send(entry, entryFrame(entry, entry.sequence <= this.waitedUpTo));
     }
     const end = sequenceOf(page.upTo);
     if (end > this.position) {
-      this.announceGap(end, page.droppedUpTo);
+      this.announceGap(end, page);
       this.moveTo(page.upTo, end);
     } else if (page.entries.length === 0) {
       // The store has less than was announced: it lost its memory. What comes next starts a new count.
@@ -192,12 +194,13 @@ export class MailboxReader {
     if (sequence > this.latest) this.latest = sequence;
   }
 
-  private announceGap(before: number, droppedUpTo: number): void {
-    const missing = before - this.position;
-    if (missing <= 0) return;
+  /** Where the place in the mailbox is shared, what somebody has acknowledged is no gap: whoever shares it was faster. */
+  private announceGap(before: number, { droppedUpTo, acknowledgedUpTo }: Page): void {
     const dropped = Math.max(0, Math.min(before, droppedUpTo) - this.position);
+    const passedUpTo = Math.max(this.position + dropped, this.isShared ? acknowledgedUpTo : 0);
+    const expired = before - passedUpTo;
     if (dropped > 0) this.link.send(encodeFrame({ type: 'gap', reason: 'dropped', count: dropped }));
-    if (missing > dropped) this.link.send(encodeFrame({ type: 'gap', reason: 'expired', count: missing - dropped }));
+    if (expired > 0) this.link.send(encodeFrame({ type: 'gap', reason: 'expired', count: expired }));
   }
 
   private hasRoom(): boolean {

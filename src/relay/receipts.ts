@@ -29,15 +29,23 @@ export class Receipts {
     return true;
   }
 
-  /** Resolves once all are sent or stored. */
-  async sendAll(receipts: ReadonlyMap<Address, readonly Receipt[]>): Promise<void> {
+  /** Resolves once all are sent or stored; `told` gets the connections that were sent some, which may yet turn out to be dead. */
+  async sendAll(receipts: ReadonlyMap<Address, readonly Receipt[]>, told: Set<Connection>): Promise<void> {
     const storing: Promise<void>[] = [];
     for (const [to, those] of receipts) {
       const room = this.rooms.get(to);
-      if (room !== undefined && this.reachesAll(to, room)) for (const receipt of those) sendNow(room, receipt);
-      else storing.push(this.store(to, those));
+      if (room === undefined || !this.reachesAll(to, room)) {
+        storing.push(this.store(to, those));
+        continue;
+      }
+      for (const receipt of those) sendNow(room, receipt);
+      for (const connection of room.connections) told.add(connection);
     }
     if (storing.length > 0) await Promise.all(storing);
+  }
+
+  async storeAll(receipts: ReadonlyMap<Address, readonly Receipt[]>): Promise<void> {
+    await Promise.all([...receipts].map(([to, those]) => this.store(to, those)));
   }
 
   private reachesAll(address: Address, room: Room): boolean {

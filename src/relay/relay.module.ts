@@ -119,7 +119,7 @@ export class RelayModule implements BeforeApplicationShutdown {
     private readonly logger: Logger,
   ) {
     queueService.observe({
-      acknowledged: (mailbox, messages) => delivery.tellDelivered(mailbox, messages),
+      acknowledged: (mailbox, messages, owed) => delivery.delivered(mailbox, messages, owed),
       keepAfter: (mailbox) => delivery.slowestPosition(mailbox),
       owed: (receipts) => delivery.passOn(receipts),
     });

@@ -82,10 +82,17 @@ export class Relay implements ConnectionHost {
       room.isHeldElsewhere ||= cursor.isHeldElsewhere;
       if (exclusive) this.takeOver(connection, room, cursor.claim);
       const window = this.windowOf(opening);
-      const reader = new MailboxReader(address, queue, connection.link, connection, {
-        entries: window,
-        bytes: LIMITS.windowBytes,
-      });
+      const reader = new MailboxReader(
+        address,
+        queue,
+        connection.link,
+        connection,
+        {
+          entries: window,
+          bytes: LIMITS.windowBytes,
+        },
+        !exclusive,
+      );
       const { maxFrameBytes } = this.options;
       return { room, reader, cursor, welcome: this.welcome(connection, opening, cursor), maxFrameBytes };
     } catch (error) {
@@ -142,7 +149,9 @@ export class Relay implements ConnectionHost {
   }
 
   sentReceipt(connection: Connection, room: Room, { kind, peer, messageId }: ReceiptEntry): void {
-    if (kind !== 'expired') this.parts.verdicts.told(connection, room.address, peer, messageId);
+    if (kind === 'expired') return;
+    this.parts.verdicts.told(connection, room.address, peer, messageId);
+    connection.toldOf(peer, messageId);
   }
 
   /** Another node opened that device of the address. */
@@ -179,8 +188,8 @@ export class Relay implements ConnectionHost {
     };
     this.parts.queue.append(to, message, mailbox).then(
       (result) => {
-        connection.sendEnded();
         this.appended(connection, to, messageId, result);
+        connection.sendEnded();
       },
       (error: unknown) => {
         connection.sendEnded();
@@ -197,6 +206,7 @@ export class Relay implements ConnectionHost {
         const verdict = result.acknowledged ? 'delivered' : 'queued';
         // Its first answer was lost, and with it perhaps the word to whoever is connected here.
         if (!result.acknowledged) this.parts.delivery.announce(to, result.id);
+        if (verdict === 'queued' && connection.wasToldOf(to, messageId)) return;
         return connection.link.send(statusFrame(verdict, messageId, to, this.parts.clock.now()));
       }
       case 'refused':

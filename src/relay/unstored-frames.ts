@@ -1,23 +1,36 @@
-/** Frames of one connection that are never stored but must be confirmed, and who waits to hear that they arrived. */
+/** What one connection was sent that its mailbox does not hold, and who waits to hear that it arrived. */
 export class UnstoredFrames {
   private sent = 0;
   /** Oldest first. */
-  private readonly waiting: { readonly number: number; readonly arrived: () => void }[] = [];
+  private readonly waiting: { readonly number: number; readonly arrived: () => void; readonly isFrame: boolean }[] = [];
+  private frames = 0;
 
+  /** Frames on their way; what was only noted is not counted. */
   get size(): number {
-    return this.waiting.length;
+    return this.frames;
   }
 
-  /** The number of the last frame while somebody waits, else 0. */
+  get isWaiting(): boolean {
+    return this.waiting.length > 0;
+  }
+
+  /** The number of the last one while somebody waits, else 0. */
   get mark(): number {
     return this.waiting.length === 0 ? 0 : this.sent;
   }
 
-  add(arrived: () => void): void {
-    this.waiting.push({ number: ++this.sent, arrived });
+  /** `isFrame`: one that counts against what may be on its way. */
+  add(arrived: () => void, isFrame: boolean): void {
+    if (isFrame) this.frames++;
+    this.waiting.push({ number: ++this.sent, arrived, isFrame });
   }
 
   arrivedUpTo(number: number): void {
-    while (this.waiting.length > 0 && this.waiting[0]!.number <= number) this.waiting.shift()?.arrived();
+    let count = 0;
+    while (count < this.waiting.length && this.waiting[count]!.number <= number) count++;
+    for (const { arrived, isFrame } of this.waiting.splice(0, count)) {
+      if (isFrame) this.frames--;
+      arrived();
+    }
   }
 }

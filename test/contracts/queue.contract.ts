@@ -307,7 +307,7 @@ export function queueContract(
       });
 
       it('of an unknown mailbox is an empty page', async () => {
-        expect(await queue.read(BOX, null, 10, Infinity)).toEqual({ entries: [], upTo: null, droppedUpTo: 0 });
+        expect(await queue.read(BOX, null, 10, Infinity)).toEqual({ entries: [], upTo: null, droppedUpTo: 0, acknowledgedUpTo: 0 });
       });
     });
 
@@ -570,7 +570,7 @@ export function queueContract(
         const { sequence } = await store('long');
         clock.advance(10);
         const page = await queue.read(BOX, null, 10, Infinity);
-        expect(page).toMatchObject({ entries: [{ sequence }], droppedUpTo: 0 });
+        expect(page).toMatchObject({ entries: [{ sequence }], droppedUpTo: 0, acknowledgedUpTo: 0 });
         expect(sequence).toBe(4);
       });
 
@@ -578,7 +578,7 @@ export function queueContract(
         await storeMany(2, 'm', { ttlMs: 10 });
         const last = await store('m3', { ttlMs: 10 });
         clock.advance(10);
-        expect(await queue.read(BOX, null, 10, Infinity)).toEqual({ entries: [], upTo: last.id, droppedUpTo: 0 });
+        expect(await queue.read(BOX, null, 10, Infinity)).toEqual({ entries: [], upTo: last.id, droppedUpTo: 0, acknowledgedUpTo: 0 });
       });
 
       it('shows a device that comes for the first time what it missed', async () => {

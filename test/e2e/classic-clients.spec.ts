@@ -132,8 +132,7 @@ describe('clients of the first relay', () => {
       for (let i = 0; i < 50; i++) alice.message(BOB, 'm1');
       await alice.waitForCount('queued', 50);
       const bob = await relay.signIn(BOB);
-      await bob.settled();
-      expect(bob.messageIds).toEqual(['m1']);
+      await bob.waitFor('message');
       await alice.waitFor('delivered');
       alice.message(BOB, 'm1');
       await alice.waitForCount('delivered', 2);
@@ -254,7 +253,9 @@ describe('clients of the first relay', () => {
       alice.message(BOB, 'm1');
       await bob.waitFor('message');
       for (let i = 0; i < 3; i++) bob.send({ type: 'read_receipt', to: ALICE, messageId: 'm1' });
-      await bob.settled();
+      bob.message(ALICE, 'afterwards');
+      await alice.waitFor('message', { messageId: 'afterwards' });
+      await alice.waitFor('read');
       await alice.settled();
       expect(alice.ofType('read')).toHaveLength(1);
     });
