@@ -39,8 +39,11 @@ export function decodeClientFrame(text: string): ClientFrame | Rejection {
 
 function decodeFields(fields: Fields): ClientFrame | Rejection {
   const result = typeof fields.type === 'string' ? decodeAs(fields.type, fields) : 'bad_message';
-  if (typeof result === 'object') return result;
-  return new Rejection(result, isMessageId(fields.messageId) ? fields.messageId : undefined);
+  if (typeof result === 'object' && !(result instanceof Rejection)) return result;
+  const messageId = isMessageId(fields.messageId) ? fields.messageId : undefined;
+  return result instanceof Rejection
+    ? new Rejection(result.code, messageId, result.message)
+    : new Rejection(result, messageId);
 }
 
 function decodeAs(type: string, fields: Fields): ClientFrame | Rejection | ErrorCode {

@@ -20,7 +20,7 @@ export function parseOwed(bucket: number, reply: readonly string[]): OwedItem[] 
   for (let i = 0; i < reply.length; i += 2) {
     try {
       const { silent = '', before = 0, ...rest } = JSON.parse(reply[i + 1]!) as OwedItem & { silent?: string };
-      const ranges = [...silent.matchAll(/(\d+)-(\d+)/g)].map(([, from, to]) => [Number(from), Number(to)] as const);
+      const ranges = silent.split(' ').map((range) => range.split('-', 2).map(Number) as [number, number]);
       items.push({ ...rest, before, silent: ranges, owed: `${bucket}/${reply[i]!}` });
     } catch {
       // Written by somebody else: there is nothing to pass on.

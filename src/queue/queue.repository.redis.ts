@@ -407,7 +407,7 @@ export class RedisQueueRepository extends QueueRepository {
     const records = (await this.options.client.command('HMGET', this.key('st', mailbox), ...digests)) as (
       string | null
     )[];
-    return { owed, receipts: receipts.filter((_, i) => !/ \w*r\w*$/.test(records[i] ?? '')) };
+    return { owed, receipts: receipts.filter((_, i) => records[i]?.split(' ', 3)[2]?.includes('r') !== true) };
   }
 
   private async expire(mailbox: Address): Promise<void> {

@@ -1,4 +1,4 @@
-import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { Cluster, type Redis, type RedisOptions } from 'ioredis';
 import { OneWriteRedis } from './one-write.redis.js';
 
 /** What its constructors take under exactOptionalPropertyTypes. */

@@ -409,9 +409,11 @@ export class Connection implements PresenceWatcher, ReaderEvents {
   /** A client of version 2 has saved everything up to there. */
   private acknowledged(upTo: EntryId): void {
     if (this.room === null || this.reader === null) return;
-    if (this.version === 1) return this.refuse('unsupported');
-    const judgement = this.reader.judge(upTo);
-    if (judgement === 'ahead') return this.refuse('ack_ahead');
+    const judgement = this.version === 1 ? 'ahead' : this.reader.judge(upTo);
+    if (judgement === 'ahead') {
+      this.refuse(this.version === 1 ? 'unsupported' : 'ack_ahead');
+      return this.chattered(1);
+    }
     this.liveness.progressed(this.host.now());
     if (judgement === 'sent') this.host.acknowledge(this, this.room, upTo);
   }

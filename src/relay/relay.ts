@@ -245,7 +245,10 @@ export class Relay implements ConnectionHost {
   }
 
   private history(connection: Connection, room: Room, { before, limit }: HistoryFrame): void {
-    if (!this.options.keepsHistory) return connection.refuse('unsupported');
+    if (!this.options.keepsHistory) {
+      connection.refuse('unsupported');
+      return connection.chattered(1);
+    }
     if (!this.mayRoute(connection, room)) return;
     this.run(connection, this.sendHistory(connection, room.address, before as EntryId | null, limit));
   }

@@ -261,14 +261,41 @@ function expectedOf(text: string): Expected {
       return when(typeof fields.visible === 'boolean');
     case 'ping':
       return type;
+    // Signed in already, with the first protocol.
+    case 'hello':
+      return 'bad_message';
+    case 'ack':
+      return isEntryId(fields.upTo) ? 'unsupported' : 'bad_message';
+    case 'history': {
+      const { before = null, limit = 1 } = fields;
+      const isPage = isCount(limit) && Number(limit) >= 1 && Number(limit) <= LIMITS.pageSize;
+      return isPage && (before === null || isEntryId(before)) ? 'unsupported' : 'bad_message';
+    }
     default:
       return 'unsupported';
   }
 }
 
+function isHello(fields: Record<string, unknown> | null): boolean {
+  if (fields?.type !== 'hello' || fields.v !== 2 || !isAddress(fields.address)) return false;
+  const { deviceId, token = 't', window = 1 } = fields;
+  const isDevice = typeof deviceId === 'string' && /^[A-Za-z0-9_-]{1,64}$/.test(deviceId) && deviceId !== 'classic';
+  const isToken = typeof token === 'string' && /^[\x21-\x7e]{1,512}$/.test(token);
+  return isDevice && isToken && isCount(window) && Number(window) >= 1 && Number(window) <= LIMITS.maxWindowEntries;
+}
+
 /** Every frame the relay sends is one of these, with these members and no others. */
 const SHAPES: Readonly<Record<string, Readonly<Record<string, (value: unknown) => boolean>>>> = {
-  auth_success: { address: isAddress, timestamp: isCount },
+  auth_success: {
+    address: isAddress,
+    timestamp: isCount,
+    'v?': (value) => value === 2,
+    'deviceId?': (value) => typeof value === 'string',
+    'sessionId?': (value) => typeof value === 'string',
+    'limits?': (value) => typeof value === 'object',
+    'pending?': isCount,
+  },
+  sync_complete: { upTo: (value) => value === null || isEntryId(value) },
   error: {
     code: (value) => Object.hasOwn(ERRORS, String(value)),
     message: (value) => typeof value === 'string' && value.length > 0,
@@ -308,6 +335,8 @@ function named(text: string, self: string): string {
   // As it arrives: a lone surrogate does not survive UTF-8.
   return Buffer.from(text.replace(/"(self|alice|bob)"/g, (name) => JSON.stringify(names[name]))).toString();
 }
+
+const isEntryId = (value: unknown): boolean => typeof value === 'string' && /^\d{1,15}-\d{1,15}$/.test(value);
 
 const SYNCHRONOUS: readonly unknown[] = ['bad_message', 'unsupported', 'too_large'];
 
@@ -367,7 +396,7 @@ it(
       await client.until(() => client.frames.length > 0 || client.socket.readyState > 1, 'an answer');
       if (Buffer.byteLength(text) > LIMITS.frameBytesBeforeSignIn) {
         expect([await client.closed(), client.frames]).toEqual([1009, []]);
-      } else if (expectedOf(text) === 'auth') {
+      } else if (expectedOf(text) === 'auth' || isHello(fieldsOf(text))) {
         expect(client.frames[0]).toMatchObject({ type: 'auth_success' });
       } else {
         expect(await client.closed()).toBe(4401);
@@ -570,6 +599,10 @@ it('none of it was a failure of the relay: no line of an error in its log', () =
     .split('\n')
     .filter((line) => line !== '');
   expect(
-    lines.filter((line) => (JSON.parse(line) as { level: number }).level >= 40).map((line) => line.slice(0, 300)),
+    lines
+      // The tests' Redis keeps nothing on disk, and is blamed for it.
+      .filter((line) => !line.includes('appendonly'))
+      .filter((line) => (JSON.parse(line) as { level: number }).level >= 40)
+      .map((line) => line.slice(0, 300)),
   ).toEqual([]);
 });

@@ -48,7 +48,8 @@ async function storageOf(clock: Clock): Promise<StorageUnderTest> {
   // A node that starts is never behind the others: so the store goes by the clock that the test moves.
   if (clock instanceof ManualClock) await redis.command('SET', `${prefix}clock`, String(clock.now()));
   const env = { STORAGE, REDIS_URL: redis.url, REDIS_KEY_PREFIX: prefix };
-  return { env, end: async () => void (await redis.command('FLUSHALL', 'ASYNC')) };
+  const unlink = `for _, key in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do redis.call('UNLINK', key) end`;
+  return { env, end: async () => void (await redis.command('EVAL', unlink, '0', prefix)) };
 }
 
 /** The relay as `main.ts` makes it, in this process, on a free port; logs go to memory. Limits are far away unless set. */

@@ -1,0 +1,198 @@
+import { randomBytes } from 'node:crypto';
+import { addressOf, ClassicClient } from '../support/classic-client.js';
+import { Device } from '../support/device.js';
+import { ManualClock } from '../support/manual-clock.js';
+import { eventually, type RedisServer, usesRedis } from '../support/redis-server.js';
+import { type RunningRelay, startRelay } from '../support/relay.js';
+
+const ALICE = addressOf(1);
+const BOB = addressOf(2);
+const range = (count: number): string[] => Array.from({ length: count }, (_, i) => `m${i + 1}`);
+
+/** Two relays on one Redis; `left` and `right` are the nodes that a client happens to reach. */
+describe('several nodes', () => {
+  const shared = usesRedis();
+  let redis: RedisServer;
+  let clock: ManualClock;
+  let prefix: string;
+  let left: RunningRelay;
+  let right: RunningRelay;
+
+  const start = (): Promise<RunningRelay> => {
+    const env = { STORAGE: 'redis', REDIS_URL: redis.url, REDIS_KEY_PREFIX: prefix };
+    return startRelay({ clock, env });
+  };
+
+  beforeEach(async () => {
+    redis = await shared;
+    clock = new ManualClock();
+    prefix = `${randomBytes(6).toString('hex')}:`;
+    await redis.command('SET', `${prefix}clock`, String(clock.now()));
+    [left, right] = await Promise.all([start(), start()]);
+  });
+
+  afterEach(async () => {
+    await Promise.all([left.stop(), right.stop()]);
+  });
+
+  const device = (node: RunningRelay, address: string, id: string, options = {}) =>
+    Device.open(node.wsUrl, address, id, options);
+
+  it('bring a message from one to the other, and its receipts back: delivered, not queued', async () => {
+    const alice = await left.signIn(ALICE);
+    const bob = await right.signIn(BOB);
+    for (const id of range(50)) alice.message(BOB, id);
+    await bob.waitForCount('message', 50);
+    expect(bob.messageIds).toEqual(range(50));
+    await alice.waitForCount('delivered', 50);
+    bob.send({ type: 'read_receipt', to: ALICE, messageId: 'm1' });
+    await alice.waitFor('read', { messageId: 'm1', from: BOB });
+    await alice.settled();
+    expect(alice.ofType('queued')).toEqual([]);
+  });
+
+  it('say queued after 300 ms where the other side does not acknowledge', async () => {
+    const alice = await left.signIn(ALICE);
+    const bob = await device(right, BOB, 'phone', { acknowledges: false });
+    alice.message(BOB, 'm1');
+    const { id } = await bob.client.waitFor('message');
+    await eventually('queued', async () => {
+      clock.advance(300);
+      await left.run('answer sends');
+      await alice.settled();
+      return alice.ofType('queued').length === 1;
+    });
+    bob.ack(id);
+    await alice.waitFor('delivered');
+  });
+
+  it('carry typing, signals and presence', async () => {
+    const alice = await left.signIn(ALICE);
+    alice.send({ type: 'subscribe_presence', addresses: [BOB] });
+    await alice.waitFor('presence', { address: BOB, status: 'offline' });
+    const bob = await right.signIn(BOB);
+    await alice.waitFor('presence', { address: BOB, status: 'online' });
+    bob.send({ type: 'typing', to: ALICE, isTyping: true });
+    await alice.waitFor('typing', { from: BOB, isTyping: true });
+    alice.send({ type: 'signal', to: BOB, data: 'v=0' });
+    await bob.waitFor('signal', { from: ALICE, data: 'v=0' });
+    bob.kill();
+    await alice.until(() => alice.ofType('presence').length === 3, 'offline');
+    expect(alice.ofType('presence').at(-1)).toMatchObject({ status: 'offline' });
+  });
+
+  it('carry ephemeral messages, and say who has none', async () => {
+    const alice = await left.signIn(ALICE);
+    alice.message(BOB, 'nobody', { ephemeral: true });
+    await alice.waitFor('error', { messageId: 'nobody', code: 'recipient_offline', outcome: 'refused' });
+    const bob = await right.signIn(BOB);
+    alice.message(BOB, 'now', { ephemeral: true });
+    await bob.waitFor('message', { messageId: 'now' });
+    await alice.waitFor('delivered', { messageId: 'now' });
+    expect(alice.ofType('queued')).toEqual([]);
+  });
+
+  it('let the newer connection of a device win, wherever it is', async () => {
+    const older = await device(left, BOB, 'phone');
+    const newer = await device(right, BOB, 'phone');
+    expect(await older.client.closed()).toBe(4409);
+    const alice = await left.signIn(ALICE);
+    alice.message(BOB, 'm1');
+    await newer.client.waitFor('message', { messageId: 'm1' });
+    await alice.waitFor('delivered');
+  });
+
+  it('keep exactly one of fifty connections of a device that come to both at once', async () => {
+    const opened = await Promise.allSettled(range(50).map((_, i) => device(i % 2 === 0 ? left : right, BOB, 'phone')));
+    const clients = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value.client] : []));
+    const open = (): ClassicClient[] => clients.filter(({ socket }) => socket.readyState === socket.OPEN);
+    await eventually('one to stay', () => Promise.resolve(open().length === 1));
+    const alice = await left.signIn(ALICE);
+    alice.message(BOB, 'm1');
+    await open()[0]!.waitFor('message', { messageId: 'm1' });
+  });
+
+  it('refuse the acknowledgement of a connection that was taken over unheard', async () => {
+    const older = await device(left, BOB, 'phone', { acknowledges: false });
+    const alice = await left.signIn(ALICE);
+    alice.message(BOB, 'm1');
+    const { id } = await older.client.waitFor('message');
+    // The word of the other node is lost: nobody listens.
+    await redis.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    const newer = await device(right, BOB, 'phone', { acknowledges: false });
+    older.ack(id);
+    expect(await older.client.closed()).toBe(4409);
+    await newer.client.waitFor('message', { messageId: 'm1' });
+    expect(alice.ofType('delivered')).toEqual([]);
+  });
+
+  it('T6: find what they were not told of: a lost wake-up costs seconds, not a message', async () => {
+    const bob = await right.signIn(BOB);
+    const alice = await left.signIn(ALICE);
+    // Everything that the right node hears from now on is lost.
+    const app = right.app.get<{ heard: unknown }>((await import('../../src/backplane/backplane.js')).Backplane);
+    app.heard = () => undefined;
+    for (const id of range(5)) alice.message(BOB, id);
+    await alice.settled();
+    await fetch(`${left.url}/api/messages/${BOB}/queue-size`);
+    await bob.settled();
+    expect(bob.messageIds).toEqual([]);
+    await right.run('look for missed mail');
+    await bob.waitForCount('message', 5);
+    expect(bob.messageIds).toEqual(range(5));
+  });
+
+  it('store the same message once, sent fifty times to both, and give one kind of answer', async () => {
+    const senders = await Promise.all([left.signIn(ALICE), right.signIn(ALICE)]);
+    for (let i = 0; i < 25; i++) for (const sender of senders) sender.message(BOB, 'm1');
+    for (const sender of senders) await sender.waitForCount('queued', 25);
+    const bob = await right.signIn(BOB);
+    await bob.waitFor('message');
+    await bob.settled();
+    expect(bob.messageIds).toEqual(['m1']);
+  });
+
+  it('have everything again after all of them stopped: mail, keys, cursors, devices', async () => {
+    const bob = await device(left, BOB, 'phone', { acknowledges: false });
+    const alice = await right.signIn(ALICE);
+    for (const id of range(20)) alice.message(BOB, id);
+    const messages = await bob.client.waitForCount('message', 20);
+    bob.ack(messages[4]!.id);
+    await alice.waitFor('delivered', { messageId: 'm5' });
+    const upload = { address: BOB, publicKey: 'key of bob' };
+    const headers = { 'content-type': 'application/json' };
+    await fetch(`${left.url}/api/public-keys`, { method: 'POST', headers, body: JSON.stringify(upload) });
+    await Promise.all([left.stop(), right.stop()]);
+
+    [left, right] = await Promise.all([start(), start()]);
+    const again = await device(right, BOB, 'phone');
+    expect(again.welcome.pending).toBe(15);
+    await again.synced();
+    expect(again.messageIds).toEqual(range(20).slice(5));
+    const key = (await (await fetch(`${left.url}/api/public-keys/${BOB}`)).json()) as { publicKey: string };
+    expect(key.publicKey).toBe('key of bob');
+    const waiting = await left.signIn(ALICE);
+    await waiting.waitFor('delivered', { messageId: 'm20' });
+  });
+
+  it('answer a hung Redis within 10 s, are not ready, and go on by themselves', async () => {
+    const alice = await left.signIn(ALICE);
+    redis.pause();
+    try {
+      alice.message(BOB, 'm1');
+      await alice.waitFor('error', { messageId: 'm1', code: 'store_unavailable', outcome: 'unknown', retryable: true });
+      const ready = await fetch(`${left.url}/health/ready`);
+      expect(ready.status).toBe(503);
+    } finally {
+      redis.resume();
+    }
+    await eventually('ready', async () => (await fetch(`${left.url}/health/ready`)).status === 200);
+    // It ran when Redis woke, or not: sent again, it is there once.
+    alice.message(BOB, 'm1');
+    await alice.until(() => ['queued', 'delivered'].includes(alice.frames.at(-1)!.type), 'a verdict');
+    const bob = await right.signIn(BOB);
+    await bob.waitFor('message');
+    await bob.settled();
+    expect(bob.messageIds).toEqual(['m1']);
+  }, 20_000);
+});
