@@ -9,6 +9,7 @@
 -- KEYS[4] exp  zset    of the bucket: address -> when the first entry of its log is due
 --         out  hash    of the bucket: receipts owed and not yet passed on: name -> "<ms from which anybody may pass them on> <json>"
 --         shr  hash    sender -> "<messages> <bytes>" pending; only while the mailbox is half full
+--         rd   zset    digests of messages whose `read` receipt was stored of late; expires by itself
 -- ARGV[1] now, ms · ARGV[2] address
 -- Names in capitals that are declared nowhere are numbers, put in before the script is sent (scripts.redis.ts).
 

@@ -56,6 +56,9 @@ const ENTRY_COST_BYTES = 500;
 /** Of a new mailbox with one small message. */
 export const MAILBOX_COST_BYTES = 1_000;
 
+/** Longer than a `delivered` can be late. */
+const READ_KEPT_MS = 120_000;
+
 const NOTHING: readonly number[] = [];
 
 /** One mailbox of `MemoryQueueRepository`. Maps are made when first needed: most mailboxes of connected users are empty. */
@@ -66,6 +69,9 @@ export class Mailbox {
   private readonly pendingLoad: PendingLoad;
   /** Ahead of `furthest` and owed no `delivered`: expired, dropped, or read before they were acknowledged. */
   private readonly silenced = new SilencedSequences();
+
+  /** Of messages whose `read` was stored of late: when, by peer and messageId, oldest first. */
+  private reads: Map<string, number> | null = null;
 
   private last = 0;
   private lastMs = 0;
@@ -137,14 +143,29 @@ export class Mailbox {
 
   appendReceipts(receipts: readonly Receipt[], maxReceipts: number, ttlMs: number, now: Instant): ReceiptEntry[] {
     this.expireDue(now);
-    const entries = receipts.map((receipt) => {
-      const id = this.nextId(now);
-      const entry: ReceiptEntry = { ...receipt, id, sequence: this.last };
-      this.push({ entry, bytes: 0, storedAt: now.monotonicMs, expiresAt: now.monotonicMs + ttlMs });
-      return entry;
-    });
+    const entries = receipts
+      .filter((receipt) => this.isNews(receipt, now))
+      .map((receipt) => {
+        const id = this.nextId(now);
+        const entry: ReceiptEntry = { ...receipt, id, sequence: this.last };
+        this.push({ entry, bytes: 0, storedAt: now.monotonicMs, expiresAt: now.monotonicMs + ttlMs });
+        return entry;
+      });
     if (this.log.length - this.messagesInLog > maxReceipts) this.dropOldestReceipts(maxReceipts);
     return entries;
+  }
+
+  /** A `delivered` that another device's acknowledgement makes due may come after the `read`. */
+  private isNews({ kind, peer, messageId }: Receipt, now: Instant): boolean {
+    if (kind === 'expired') return true;
+    if (kind === 'delivered') return this.reads?.has(peer + messageId) !== true;
+    const reads = (this.reads ??= new Map<string, number>());
+    reads.set(peer + messageId, now.monotonicMs);
+    for (const [key, at] of reads) {
+      if (at >= now.monotonicMs - READ_KEPT_MS) break;
+      reads.delete(key);
+    }
+    return true;
   }
 
   /** `null` where there are as many devices as there may be. */

@@ -79,6 +79,7 @@ type StreamReply = readonly (readonly [id: string, fields: readonly string[]])[]
  * | `mb:{b}:A`   | stream | the log                                                      | with its last entry              |
  * | `st:{b}:A`   | hash   | counts, devices, digests of remembered messages              | retention + 2 h after its last use |
  * | `shr:{b}:A`  | hash   | pending messages by sender, while the mailbox is half full   | with the next acknowledgement    |
+ * | `rd:{b}:A`   | zset   | digests of messages whose `read` receipt was stored of late   | 2 minutes after the last         |
  * | `exp:{b}`    | zset   | address → when the first entry of its log is due             | with the last log of the bucket  |
  * | `out:{b}`    | hash   | receipts owed                                                | once they are passed on          |
  * | `tot:{b}`    | hash   | accepted, acknowledged, expired, dropped; mailboxes with mail | stays: one for each bucket       |
@@ -122,7 +123,10 @@ export class RedisQueueRepository extends QueueRepository {
       args.push(RECEIPT_LETTERS[kind], peer, timestamp, messageId);
     }
     const ids = (await this.onMailbox(this.scripts.appendReceipts, mailbox, now, args)) as readonly EntryId[];
-    return receipts.map((receipt, i) => ({ ...receipt, id: ids[i]!, sequence: sequenceOf(ids[i]!) }));
+    return receipts.flatMap((receipt, i) => {
+      const id = idOrNull(ids[i]);
+      return id === null ? [] : [{ ...receipt, id, sequence: sequenceOf(id) }];
+    });
   }
 
   override async open(mailbox: Address, device: DeviceId, { exclusive = false }: OpenOptions = {}): Promise<Cursor> {

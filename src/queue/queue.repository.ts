@@ -187,7 +187,10 @@ export abstract class QueueRepository {
    */
   abstract append(mailbox: Address, message: NewMessage, limits: MailboxLimits): Promise<Appended>;
 
-  /** Receipts never count against the mailbox's bounds: they have one of their own, and the oldest give way. */
+  /**
+   * Receipts never count against the mailbox's bounds: they have one of their own, and the oldest give way. A `delivered`
+   * that comes within two minutes after the `read` of the same message is not stored; those that are, are returned.
+   */
   abstract appendReceipts(mailbox: Address, receipts: readonly Receipt[]): Promise<readonly ReceiptEntry[]>;
 
   /**

@@ -20,6 +20,7 @@ import {
   type Cursor,
   type DeviceId,
   type Entry,
+  type Receipt,
   type ReceiptEntry,
 } from '../queue/queue.repository.js';
 import type { Link, Mark } from './link.js';
@@ -44,7 +45,7 @@ export interface ConnectionHost {
   handle(connection: Connection, room: Room, frame: SignedInFrame): void;
   acknowledge(connection: Connection, room: Room, upTo: EntryId): void;
   /** A receipt goes to the client by its mailbox. */
-  sentReceipt(connection: Connection, room: Room, receipt: ReceiptEntry): void;
+  tells(connection: Connection, room: Room, receipt: ReceiptEntry): void;
   failed(connection: Connection, what: string, error: unknown): void;
 }
 
@@ -59,6 +60,7 @@ export interface Joined {
 
 /** Sends in flight to the store above which a connection is read no further. */
 const MAX_SENDS_IN_FLIGHT = 1024;
+const MAX_TOLD_READ = 256;
 /** Of a ping: a pong that answers nothing. A gateway may answer pings beside the client. */
 const UNASKED_WEIGHT = 0.1;
 
@@ -86,6 +88,8 @@ export class Connection implements PresenceWatcher, ReaderEvents {
   private isPaused = false;
   /** Messages whose `delivered` came by the mailbox before the store's answer to the send itself; made when first needed. */
   private toldEarly: Set<string> | null = null;
+  /** The last messages that were told to be read; made when first needed. */
+  private toldRead: Set<string> | null = null;
   private isStopped = false;
   private whenSent: (() => void) | null = null;
   private unstored: UnstoredFrames | null = null;
@@ -324,8 +328,15 @@ export class Connection implements PresenceWatcher, ReaderEvents {
     this.markFlush();
   }
 
-  sentReceipt(receipt: ReceiptEntry): void {
-    if (this.room !== null) this.host.sentReceipt(this, this.room, receipt);
+  mayTell(receipt: ReceiptEntry): boolean {
+    if (!this.isNews(receipt)) return false;
+    if (this.room !== null) this.host.tells(this, this.room, receipt);
+    return true;
+  }
+
+  /** A receipt that needs no mailbox. */
+  tell(receipt: Receipt, frame: string): void {
+    if (this.isNews(receipt)) this.link.send(frame);
   }
 
   caughtUp(upTo: EntryId | null): void {
@@ -334,6 +345,18 @@ export class Connection implements PresenceWatcher, ReaderEvents {
 
   failed(error: unknown): void {
     this.host.failed(this, 'mailbox not read', error);
+  }
+
+  /** Two ways lead to a sender, and `read` may come by the shorter: a `delivered` that follows would turn the tick back. */
+  private isNews({ kind, peer, messageId }: Receipt): boolean {
+    if (kind === 'expired') return true;
+    if (kind === 'delivered') return this.toldRead?.has(peer + messageId) !== true;
+    const toldRead = (this.toldRead ??= new Set<string>());
+    toldRead.add(peer + messageId);
+    if (toldRead.size <= MAX_TOLD_READ) return true;
+    const [oldest] = toldRead;
+    if (oldest !== undefined) toldRead.delete(oldest);
+    return true;
   }
 
   private get isWaitingForMark(): boolean {

@@ -91,8 +91,11 @@ export class Delivery {
   /** The recipient said that it has read the message. */
   read(reader: Address, from: Address, messageId: string, owed: Owed | null): void {
     const receipt: Receipt = { kind: 'read', peer: reader, messageId, timestamp: this.clock.now() };
+    const receipts = new Map([[from, [receipt]]]);
     const told = new Set<Connection>();
-    this.settleAfter(this.receipts.sendAll(new Map([[from, [receipt]]]), told), told, owed);
+    // The `delivered` of another device may be on its way from another node: the mailbox keeps the two in order.
+    const isAlone = this.receipts.isAllHere(reader);
+    this.settleAfter(isAlone ? this.receipts.sendAll(receipts, told) : this.receipts.storeAll(receipts), told, owed);
   }
 
   /** Receipts that nobody passed on when they became due; through mailboxes, so that they come in one order. */

@@ -59,7 +59,7 @@ describe('MailboxReader', () => {
     const events = {
       moved: () => undefined,
       failed: (error: unknown) => failures.push(error),
-      sentReceipt: () => undefined,
+      mayTell: () => true,
       caughtUp: (upTo: string | null) => synced.push(upTo),
     };
     synced = [];

@@ -7,8 +7,8 @@ import type { Link } from './link.js';
 export interface ReaderEvents {
   /** The position moved: entries or a gap were handed to the link. */
   moved(): void;
-  /** A receipt is on its way to the client. */
-  sentReceipt(receipt: ReceiptEntry): void;
+  /** A receipt is about to be sent; false where the client knows more already, and it is left out. */
+  mayTell(receipt: ReceiptEntry): boolean;
   /** Everything that waited when the mailbox was opened has been sent; once. */
   caughtUp(upTo: EntryId | null): void;
   /** The mailbox could not be read; the reader stands where it stood. */
@@ -175,11 +175,11 @@ export class MailboxReader {
   }
 
   private send(entry: Entry, frame: string): void {
-    this.link.send(frame);
     this.moveTo(entry.id, entry.sequence);
+    if (entry.kind !== 'message' && !this.events.mayTell(entry)) return;
+    this.link.send(frame);
     this.inFlight.push(entry);
     this.inFlightBytes += weight(entry);
-    if (entry.kind !== 'message') this.events.sentReceipt(entry);
   }
 
   private countUpTo(sequence: number): number {

@@ -21,11 +21,11 @@ export class Receipts {
   answer(address: Address, waiting: Connection, receipt: Receipt): boolean {
     const room = this.rooms.get(address);
     const frame = receiptFrame(receipt);
-    waiting.link.send(frame);
+    waiting.tell(receipt, frame);
     if (room === undefined || !isComplete(room)) return false;
     if (room.connections.length === 1) return true;
     if (!this.reachesAll(address, room)) return false;
-    for (const connection of room.connections) if (connection !== waiting) connection.link.send(frame);
+    for (const connection of room.connections) if (connection !== waiting) connection.tell(receipt, frame);
     return true;
   }
 
@@ -42,6 +42,12 @@ export class Receipts {
       for (const connection of room.connections) told.add(connection);
     }
     if (storing.length > 0) await Promise.all(storing);
+  }
+
+  /** Whether every device of that address is connected here, so that no other node tells of what it does. */
+  isAllHere(address: Address): boolean {
+    const room = this.rooms.get(address);
+    return room !== undefined && isComplete(room);
   }
 
   async storeAll(receipts: ReadonlyMap<Address, readonly Receipt[]>): Promise<void> {
@@ -79,7 +85,7 @@ function isComplete({ connections, devices, isHeldElsewhere }: Room): boolean {
 
 function sendNow(room: Room, receipt: Receipt): void {
   const frame = receiptFrame(receipt);
-  for (const connection of room.connections) connection.link.send(frame);
+  for (const connection of room.connections) connection.tell(receipt, frame);
 }
 
 function receiptFrame({ kind, peer, messageId, timestamp }: Receipt): string {

@@ -148,7 +148,7 @@ export class Relay implements ConnectionHost {
     this.parts.delivery.acknowledge(connection, room, upTo);
   }
 
-  sentReceipt(connection: Connection, room: Room, { kind, peer, messageId }: ReceiptEntry): void {
+  tells(connection: Connection, room: Room, { kind, peer, messageId }: ReceiptEntry): void {
     if (kind === 'expired') return;
     this.parts.verdicts.told(connection, room.address, peer, messageId);
     connection.toldOf(peer, messageId);

@@ -307,7 +307,12 @@ export function queueContract(
       });
 
       it('of an unknown mailbox is an empty page', async () => {
-        expect(await queue.read(BOX, null, 10, Infinity)).toEqual({ entries: [], upTo: null, droppedUpTo: 0, acknowledgedUpTo: 0 });
+        expect(await queue.read(BOX, null, 10, Infinity)).toEqual({
+          entries: [],
+          upTo: null,
+          droppedUpTo: 0,
+          acknowledgedUpTo: 0,
+        });
       });
     });
 
@@ -578,7 +583,12 @@ export function queueContract(
         await storeMany(2, 'm', { ttlMs: 10 });
         const last = await store('m3', { ttlMs: 10 });
         clock.advance(10);
-        expect(await queue.read(BOX, null, 10, Infinity)).toEqual({ entries: [], upTo: last.id, droppedUpTo: 0, acknowledgedUpTo: 0 });
+        expect(await queue.read(BOX, null, 10, Infinity)).toEqual({
+          entries: [],
+          upTo: last.id,
+          droppedUpTo: 0,
+          acknowledgedUpTo: 0,
+        });
       });
 
       it('shows a device that comes for the first time what it missed', async () => {
@@ -631,6 +641,23 @@ export function queueContract(
         expect(ids).toContain('r100');
         expect(ids).not.toContain('r1');
         expect(ids.length).toBeLessThanOrEqual(1 + CONTRACT.maxReceipts);
+      });
+
+      it('never turn back: a delivered that comes after the read of its message is not stored', async () => {
+        const read = { kind: 'read', peer: BOB, messageId: 'r1', timestamp: 7 } as const;
+        await queue.appendReceipts(BOX, [read]);
+        clock.advance(60_000);
+        const stored = await queue.appendReceipts(BOX, [
+          receipt('r1'),
+          receipt('r2'),
+          { ...receipt('r1'), peer: ALICE },
+        ]);
+        expect(stored.map(({ peer, messageId }) => [peer, messageId])).toEqual([
+          [BOB, 'r2'],
+          [ALICE, 'r1'],
+        ]);
+        expect(await queue.appendReceipts(BOX, [receipt('r1')])).toEqual([]);
+        expect(await readIds()).toEqual(['r1', 'r2', 'r1']);
       });
 
       it('leave with the cursor like any entry', async () => {

@@ -69,7 +69,7 @@ describe('mailboxes in Redis', () => {
       const half = { ...ROOMY, maxMessages: 20, senderShare: 0.9 };
       const entries = [];
       for (let i = 1; i <= 15; i++) entries.push(await store(`m${i}`, {}, half));
-      await node.queue.appendReceipts(BOX, [{ kind: 'read', peer: BOB, messageId: 'r', timestamp: 1 }]);
+      await node.queue.appendReceipts(BOX, [{ kind: 'delivered', peer: BOB, messageId: 'r', timestamp: 1 }]);
       expect(await keys()).toEqual([
         `exp:${tag}`,
         `mb:${tag}:${BOX}`,
