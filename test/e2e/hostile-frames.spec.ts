@@ -959,7 +959,7 @@ describe('a flood', () => {
         retryable: true,
       });
       expect(error.retryAfterMs).toBe(1000);
-      expect(client.ofType('queued')).toHaveLength(burst);
+      expect(await client.waitForCount('queued', burst)).toHaveLength(burst);
       client.kill();
     });
 
@@ -1077,7 +1077,9 @@ it('nothing that a client sends is worth a line above debug: it could fill the l
   const lines = relay
     .log()
     .split('\n')
-    .filter((line) => line !== '');
+    .filter((line) => line !== '')
+    // The tests' Redis keeps nothing on disk, and is blamed for it at the start.
+    .filter((line) => !line.includes('appendonly'));
   const loud = lines.filter((line) => (JSON.parse(line) as { level: number }).level > 20);
   expect(loud.map((line) => line.slice(0, 300))).toEqual([]);
 });

@@ -1,0 +1,112 @@
+// @ts-check
+/**
+ * Does a drill notice? Plants one bug at a time in a copy of the built relay and drills it: each must end with 1, and name the
+ * rule. `node test/drill/planted.mjs [NAME…]`; about half a minute each.
+ */
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+/** Below the packages, so that the copy finds them. */
+const COPY = join(ROOT, 'node_modules', '.cache', 'planted');
+
+/** @typedef {{ file: string, from: string | RegExp, to: string }} Change */
+/** @type {Record<string, { faults: string, changes: Change[], more?: string[] }>} */
+const PLANTS = {
+  'acknowledge before storing': {
+    faults: 'pause-redis,kill-redis',
+    changes: [
+      {
+        file: 'relay/relay.js',
+        from: 'this.parts.queue.append(to, message, mailbox).then(',
+        to: 'connection.link.send(statusFrame("queued", messageId, to, Date.now())); this.parts.queue.append(to, message, mailbox).then(',
+      },
+    ],
+  },
+  'delivered on write': {
+    faults: 'cut-clients,stop-node',
+    changes: [
+      {
+        file: 'relay/delivery.js',
+        from: 'this.verdicts.wait(sender, entry.from, to, entry.messageId);',
+        to: 'sender.link.send(statusFrame("delivered", entry.messageId, to, Date.now()));',
+      },
+    ],
+  },
+  'no deduplication': {
+    faults: 'same-message,kill-node,pause-redis',
+    changes: [
+      { file: 'queue/append-quickly.lua', from: 'known[1] and not known[2]', to: 'known[1]' },
+      { file: 'queue/append.lua', from: 'if known[2] then', to: 'if false then' },
+    ],
+  },
+  'drop the oldest when full': {
+    faults: 'cut-clients,stop-node',
+    changes: [
+      { file: 'queue/append.lua', from: 'DROPS_OLDEST == 1', to: 'true' },
+      { file: 'common/settings.js', from: /(name: 'MAX_OFFLINE_MESSAGES',[^}]*fallback: )'1000'/, to: "$1'3'" },
+    ],
+  },
+  'an acknowledgement applied ahead of what was sent': {
+    faults: 'cut-clients,kill-node',
+    changes: [
+      {
+        file: 'queue/acknowledge.lua',
+        from: 'if sequence > S[LAST] or ms > S[LAST_MS] then',
+        to: 'sequence, ms = S[LAST], S[LAST_MS] if false then',
+      },
+      { file: 'queue/acknowledge-quickly.lua', from: 'HISTORY_MS == 0', to: 'false' },
+    ],
+  },
+  'no re-read after lost wake-ups': {
+    faults: 'drop-subscriptions',
+    changes: [{ file: 'relay/delivery.js', from: 'async recheck() {', to: 'async recheck() { return;' }],
+  },
+  'a cursor that is never stored': {
+    faults: 'cut-clients,kill-node',
+    changes: [
+      { file: 'queue/acknowledge.lua', from: 'if sequence > device[3] then', to: 'if false then' },
+      { file: 'queue/acknowledge-quickly.lua', from: 'HISTORY_MS == 0', to: 'false' },
+    ],
+  },
+};
+
+const wanted = process.argv.slice(2);
+let missed = 0;
+for (const [name, { faults, changes }] of Object.entries(PLANTS)) {
+  if (wanted.length > 0 && !wanted.some((part) => name.includes(part))) continue;
+  plant(changes);
+  const args = ['--relay', join(COPY, 'dist', 'main.js'), '--seed', '1', '--seconds', '20', '--rate', '150'];
+  const run = spawnSync(
+    process.execPath,
+    [join(ROOT, 'test/drill/run.mjs'), ...args, '--addresses', '60', '--faults', faults],
+    { encoding: 'utf8', timeout: 180_000 },
+  );
+  const rules = [...`${run.stdout}${run.stderr}`.matchAll(/^BROKEN (\S+): (\d+)/gm)].map(
+    ([, rule, n]) => `${rule} ${n}`,
+  );
+  if (run.status !== 1 || rules.length === 0) missed++;
+  process.stdout.write(
+    `${run.status === 1 ? 'noticed' : 'MISSED '}  ${name}: ${rules.join(', ') || `exit ${run.status}`}\n`,
+  );
+}
+rmSync(COPY, { recursive: true, force: true });
+process.exitCode = missed === 0 ? 0 : 1;
+
+/** @param {readonly Change[]} changes */
+function plant(changes) {
+  rmSync(COPY, { recursive: true, force: true });
+  mkdirSync(COPY, { recursive: true });
+  cpSync(join(ROOT, 'dist'), join(COPY, 'dist'), { recursive: true });
+  writeFileSync(join(COPY, 'package.json'), '{"type":"module"}');
+  for (const { file, from, to } of changes) {
+    const path = join(COPY, 'dist', file);
+    const before = readFileSync(path, 'utf8');
+    const after = before.replace(from, to);
+    if (after === before) throw new Error(`${file} has no ${from}: the bug cannot be planted`);
+    writeFileSync(path, after);
+  }
+}
