@@ -65,6 +65,7 @@ const MAILBOXES_PER_CALL = 50;
 const OWED_FOR_MS = 30_000;
 const PURGE_LEASE_MS = 60_000;
 const HISTORY_PAGE = 100;
+const MAX_KEPT_KEYS = 20_000;
 const REPLICATED_WITHIN_MS = 2_000;
 
 type Reply = readonly (string | number)[];
@@ -90,13 +91,18 @@ type StreamReply = readonly (readonly [id: string, fields: readonly string[]])[]
 export class RedisQueueRepository extends QueueRepository {
   private readonly scripts: MailboxScripts;
   private readonly appendScripts = new WeakMap<MailboxLimits, Script>();
+  private readonly keys = new Map<Address, readonly string[]>();
+  private readonly listening: string;
+  private readonly notListening: string;
   private readonly replicating = new Map<number, Promise<void>>();
   private nextBucket = 0;
   private ledgerRead: { readonly at: number; readonly ledger: Promise<Ledger> } | null = null;
 
   constructor(private readonly options: RedisQueueOptions) {
     super();
-    const { retentionMs, historyMs } = options;
+    const { retentionMs, historyMs, backplane } = options;
+    this.listening = `1${backplane.node}`;
+    this.notListening = `0${backplane.node}`;
     this.scripts = mailboxScripts({ stateTtlMs: retentionMs + STATE_GRACE_MS, historyMs });
   }
 
@@ -466,18 +472,27 @@ export class RedisQueueRepository extends QueueRepository {
   }
 
   private onMailbox(script: Script, mailbox: Address, now: number, args: readonly (string | number)[]): Promise<Reply> {
-    const { client } = this.options;
-    const shared = `:{${bucketOf(mailbox)}}`;
-    const own = `${shared}:${mailbox}`;
-    const { prefix } = client;
-    const keys = [`${prefix}mb${own}`, `${prefix}st${own}`, `${prefix}tot${shared}`, `${prefix}exp${shared}`];
-    return client.run(script, keys, [now, mailbox, ...args]) as Promise<Reply>;
+    return this.options.client.run(script, this.keysOf(mailbox), [now, mailbox, ...args]) as Promise<Reply>;
+  }
+
+  /** Kept for those in use: making them costs as much as the rest of a call. */
+  private keysOf(mailbox: Address): readonly string[] {
+    let keys = this.keys.get(mailbox);
+    if (keys === undefined) {
+      if (this.keys.size >= MAX_KEPT_KEYS) this.keys.clear();
+      const { prefix } = this.options.client;
+      const shared = `:{${bucketOf(mailbox)}}`;
+      const own = `${shared}:${mailbox}`;
+      keys = [`${prefix}mb${own}`, `${prefix}st${own}`, `${prefix}tot${shared}`, `${prefix}exp${shared}`];
+      this.keys.set(mailbox, keys);
+    }
+    return keys;
   }
 
   /** Whether this node listens to the mailbox, and its name: what a script needs to wake the others. */
   private listener(mailbox: Address): string {
     const { backplane } = this.options;
-    return (backplane.isJoined('mailbox', mailbox) ? '1' : '0') + backplane.node;
+    return backplane.isJoined('mailbox', mailbox) ? this.listening : this.notListening;
   }
 
   private key(kind: 'mb' | 'st', mailbox: Address): string {

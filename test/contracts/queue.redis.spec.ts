@@ -1,4 +1,4 @@
-import { usesRedis } from '../support/redis-server.js';
+import { RedisCluster, usesRedis } from '../support/redis-server.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { openQueue } from '../support/redis-queue.js';
 import { CONTRACT, queueContract } from './queue.contract.js';
@@ -9,4 +9,22 @@ queueContract('redis', async (options) => {
   const clock = new ManualClock();
   const { queue, close } = await openQueue(await redis, clock, { ...CONTRACT, ...options });
   return { queue, clock, close };
+});
+
+describe('on a Cluster of three primaries', () => {
+  let cluster: RedisCluster;
+
+  beforeAll(async () => {
+    cluster = await RedisCluster.start({ replicas: 0 });
+  }, 30_000);
+
+  afterAll(() => cluster.close());
+
+  queueContract('redis cluster', async (options) => {
+    const clock = new ManualClock();
+    const [url = ''] = cluster.urls;
+    const target = { url, clusterNodes: cluster.addresses };
+    const { queue, close } = await openQueue(target, clock, { ...CONTRACT, ...options });
+    return { queue, clock, close };
+  });
 });

@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, URL } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** Below the packages, so that the copy finds them. */
@@ -45,9 +45,11 @@ const PLANTS = {
   },
   'drop the oldest when full': {
     faults: 'cut-clients,stop-node',
+    // Mailboxes of two messages, and enough mail to fill them while their owners are cut off.
+    more: ['--rate', '400', '--addresses', '20'],
     changes: [
       { file: 'queue/append.lua', from: 'DROPS_OLDEST == 1', to: 'true' },
-      { file: 'common/settings.js', from: /(name: 'MAX_OFFLINE_MESSAGES',[^}]*fallback: )'1000'/, to: "$1'3'" },
+      { file: 'queue/scripts.redis.js', from: 'const bounds = { MAX_MESSAGES,', to: 'const bounds = { MAX_MESSAGES: 2,' },
     ],
   },
   'an acknowledgement applied ahead of what was sent': {
@@ -76,15 +78,15 @@ const PLANTS = {
 
 const wanted = process.argv.slice(2);
 let missed = 0;
-for (const [name, { faults, changes }] of Object.entries(PLANTS)) {
+for (const [name, { faults, changes, more = [] }] of Object.entries(PLANTS)) {
   if (wanted.length > 0 && !wanted.some((part) => name.includes(part))) continue;
   plant(changes);
-  const args = ['--relay', join(COPY, 'dist', 'main.js'), '--seed', '1', '--seconds', '20', '--rate', '150'];
-  const run = spawnSync(
-    process.execPath,
-    [join(ROOT, 'test/drill/run.mjs'), ...args, '--addresses', '60', '--faults', faults],
-    { encoding: 'utf8', timeout: 180_000 },
-  );
+  const args = ['--relay', join(COPY, 'dist', 'main.js'), '--seed', '1', '--seconds', '20'];
+  const load = ['--rate', '150', '--addresses', '60', ...more];
+  const run = spawnSync(process.execPath, [join(ROOT, 'test/drill/run.mjs'), ...args, ...load, '--faults', faults], {
+    encoding: 'utf8',
+    timeout: 180_000,
+  });
   const rules = [...`${run.stdout}${run.stderr}`.matchAll(/^BROKEN (\S+): (\d+)/gm)].map(
     ([, rule, n]) => `${rule} ${n}`,
   );

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { RedisBackplane } from '../../src/backplane/backplane.redis.js';
 import { type RedisQueueOptions, RedisQueueRepository } from '../../src/queue/queue.repository.redis.js';
 import { RedisClient } from '../../src/redis/redis-client.redis.js';
+import type { RedisTarget } from '../../src/redis/redis-target.redis.js';
 import { StoreClock } from '../../src/redis/store-clock.redis.js';
 import type { ManualClock } from './manual-clock.js';
 
@@ -16,12 +17,12 @@ type Rules = Pick<RedisQueueOptions, 'retentionMs' | 'historyMs' | 'maxReceipts'
 
 /** A node's view of the mailboxes in a real Redis, under a prefix of its own unless one is given. */
 export async function openQueue(
-  redis: { readonly url: string },
+  redis: Pick<RedisTarget, 'url' | 'clusterNodes'>,
   clock: ManualClock,
   rules: Rules,
   prefix = `${randomBytes(6).toString('hex')}:`,
 ): Promise<OpenQueue> {
-  const client = await RedisClient.connect(redis.url, prefix);
+  const client = await RedisClient.connect({ url: redis.url, clusterNodes: redis.clusterNodes ?? [] }, prefix);
   const backplane = await RedisBackplane.open({ client });
   const storeClock = new StoreClock(clock, clock.now());
   const queue = new RedisQueueRepository({ client, backplane, clock: storeClock, ...rules, ledgerMaxAgeMs: 0 });
