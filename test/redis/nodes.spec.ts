@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { addressOf, ClassicClient } from '../support/classic-client.js';
+import { addressOf, type ClassicClient } from '../support/classic-client.js';
 import { Device } from '../support/device.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { eventually, type RedisServer, usesRedis } from '../support/redis-server.js';
