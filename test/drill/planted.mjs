@@ -49,7 +49,11 @@ const PLANTS = {
     more: ['--rate', '400', '--addresses', '20'],
     changes: [
       { file: 'queue/append.lua', from: 'DROPS_OLDEST == 1', to: 'true' },
-      { file: 'queue/scripts.redis.js', from: 'const bounds = { MAX_MESSAGES,', to: 'const bounds = { MAX_MESSAGES: 2,' },
+      {
+        file: 'queue/scripts.redis.js',
+        from: 'const bounds = { MAX_MESSAGES,',
+        to: 'const bounds = { MAX_MESSAGES: 2,',
+      },
     ],
   },
   'an acknowledgement applied ahead of what was sent': {
