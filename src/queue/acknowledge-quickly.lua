@@ -17,7 +17,6 @@ do
       and now < S[DUE]
       and S[HAS_LOST] + S[HAS_EARLY] + S[HAS_SHARES] == 0
       and (ARGV[7] == '' or ARGV[7] == ARGV[4] .. '-' .. ARGV[5])
-      and S[REFRESHED] == math.floor(now / 3600000)
     then
       redis.call('UNLINK', KEYS[1])
       redis.call('ZREM', KEYS[4], ARGV[2])
@@ -27,9 +26,10 @@ do
       end
       S[FURTHEST], S[FURTHEST_MS], S[MESSAGES_AT_FURTHEST], S[BYTES_AT_FURTHEST] = sequence, ms, S[MESSAGES], S[BYTES]
       S[PENDING], S[PENDING_BYTES], S[MESSAGES_AT_TRIM], S[BYTES_AT_TRIM] = 0, 0, S[MESSAGES], S[BYTES]
-      S[DUE], S[LATEST_DUE], S[IS_MIXED] = 0, 0, 0
+      S[DUE], S[LATEST_DUE], S[IS_MIXED], S[HAS_TTL] = 0, 0, 0, 1
       device[2], device[3], device[4] = ms, sequence, now
       redis.call('HSET', KEYS[2], 's', cmsgpack.pack(S), 'v', cmsgpack.pack(devices))
+      redis.call('PEXPIRE', KEYS[2], STATE_TTL)
       local owed = ''
       if ARGV[8] ~= '' then
         owed = 'd' .. ARGV[2] .. sequence

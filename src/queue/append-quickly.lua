@@ -16,7 +16,6 @@ do
       and S[HAS_SHARES] == 0
       and messages % 512 ~= 0
       and expires >= S[LATEST_DUE]
-      and S[REFRESHED] == math.floor(now / 3600000)
     then
       local ms = S[LAST_MS] > now and S[LAST_MS] or now
       local id = ms .. '-' .. S[LAST] + 1
@@ -27,7 +26,8 @@ do
         S[PENDING], S[PENDING_BYTES], S[LATEST_DUE] = pending, pendingBytes, expires
         if pending == 1 then redis.call('HINCRBY', KEYS[3], 'b', 1) end
         if S[DUE] == 0 then
-          S[DUE] = expires
+          S[DUE], S[HAS_TTL] = expires, 0
+          redis.call('PERSIST', KEYS[2])
           redis.call('ZADD', KEYS[4], expires, ARGV[2])
         end
         redis.call('HINCRBY', KEYS[3], 'a', 1)

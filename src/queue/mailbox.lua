@@ -23,13 +23,15 @@ local function loadState(packed)
   S = packed and cmsgpack.unpack(packed) or { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 end
 
+-- The state of an empty mailbox expires by itself; while there is mail it must not: without it nobody knows whose that is.
 local function saveState(...)
+  local isEmpty, hadTtl = S[DUE] == 0, S[HAS_TTL] == 1
+  S[HAS_TTL] = isEmpty and 1 or 0
   redis.call('HSET', ST, 's', cmsgpack.pack(S), ...)
-  local hour = math.floor(now / 3600000)
-  if S[REFRESHED] ~= hour then
-    S[REFRESHED] = hour
-    redis.call('HSET', ST, 's', cmsgpack.pack(S))
+  if isEmpty then
     redis.call('PEXPIRE', ST, STATE_TTL)
+  elseif hadTtl then
+    redis.call('PERSIST', ST)
   end
 end
 

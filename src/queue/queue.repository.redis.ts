@@ -78,7 +78,7 @@ type StreamReply = readonly (readonly [id: string, fields: readonly string[]])[]
  * | key          | type   | holds                                                        | goes away                        |
  * | ------------ | ------ | ------------------------------------------------------------ | -------------------------------- |
  * | `mb:{b}:A`   | stream | the log                                                      | with its last entry              |
- * | `st:{b}:A`   | hash   | counts, devices, digests of remembered messages              | retention + 2 h after its last use |
+ * | `st:{b}:A`   | hash   | counts, devices, digests of remembered messages              | retention + 2 h after its last mail and use |
  * | `shr:{b}:A`  | hash   | pending messages by sender, while the mailbox is half full   | with the next acknowledgement    |
  * | `rd:{b}:A`   | zset   | digests of messages whose `read` receipt was stored of late   | 2 minutes after the last         |
  * | `exp:{b}`    | zset   | address → when the first entry of its log is due             | with the last log of the bucket  |

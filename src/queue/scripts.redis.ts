@@ -20,7 +20,7 @@ const STATE_PLACES = [
   'DUE',
   'LATEST_DUE',
   'CLAIMS',
-  'REFRESHED',
+  'HAS_TTL',
   'HAS_SHARES',
   'HAS_LOST',
   'HAS_EARLY',

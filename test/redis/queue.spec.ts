@@ -92,11 +92,23 @@ describe('mailboxes in Redis', () => {
       expect(await keys()).toEqual([`st:${tag}:${BOX}`, `tot:${tag}`]);
     });
 
-    it('of a state outlive its mail by two hours, and no more', async () => {
-      await store('one');
-      const left = Number(await redis.command('PTTL', `${node.client.prefix}st:${tag}:${BOX}`));
-      expect(left).toBeGreaterThan(2.9 * HOUR_MS);
-      expect(left).toBeLessThanOrEqual(3 * HOUR_MS);
+    it('of a state stay for as long as there is mail, and two hours longer than the retention after it', async () => {
+      const ttl = async () => Number(await redis.command('PTTL', `${node.client.prefix}st:${tag}:${BOX}`));
+      const forEver = -1;
+      for (let round = 0; round < 3; round++) {
+        const { id } = await store(`m${round}`);
+        expect(await ttl()).toBe(forEver);
+        await acknowledge(id);
+        expect(await ttl()).toBeGreaterThan(2.9 * HOUR_MS);
+        expect(await ttl()).toBeLessThanOrEqual(3 * HOUR_MS);
+      }
+      await node.queue.open(BOX, 'phone');
+      expect(await ttl()).toBeGreaterThan(2.9 * HOUR_MS);
+      await node.queue.appendReceipts(BOX, [{ kind: 'delivered', peer: BOB, messageId: 'r', timestamp: 1 }]);
+      expect(await ttl()).toBe(forEver);
+      clock.advance(HOUR_MS);
+      await purge();
+      expect(await ttl()).toBeGreaterThan(2.9 * HOUR_MS);
     });
 
     it('of one address lie in one slot, whatever the address', async () => {

@@ -3,10 +3,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { RedisBackplane } from '../../src/backplane/backplane.redis.js';
+import type { EntryId } from '../../src/queue/entry-id.js';
 import { type Audit, MailboxAudit } from '../../src/queue/mailbox-audit.redis.js';
 import type { MailboxLimits, NewMessage } from '../../src/queue/queue.repository.js';
 import { RedisQueueRepository } from '../../src/queue/queue.repository.redis.js';
-import { bucketOf } from '../../src/redis/redis-key.redis.js';
+import { bucketOf, BUCKETS } from '../../src/redis/redis-key.redis.js';
 import { RedisClient } from '../../src/redis/redis-client.redis.js';
 import { addressOf } from '../support/classic-client.js';
 import { ManualClock } from '../support/manual-clock.js';
@@ -22,7 +23,8 @@ const BOX = addressOf(1) as Address;
 const ALICE = addressOf(2) as Address;
 const BOB = addressOf(3) as Address;
 
-import.meta.jest.setTimeout(60_000);
+const { jest } = import.meta;
+jest.setTimeout(60_000);
 
 const message = (messageId: string, more: Partial<NewMessage> = {}): NewMessage => ({
   from: ALICE,
@@ -136,11 +138,42 @@ describe('npm run verify', () => {
     const busy = (async () => {
       for (let seed = 10; isBusy; seed++) await randomSteps(seed, 50);
     })();
-    const found = [];
-    for (let i = 0; i < 2; i++) found.push(...(await audit({ sliceEntries: 3 })).differences);
+    const { differences: found } = await audit({ sliceEntries: 3 });
     isBusy = false;
     await busy;
     expect(found).toEqual([]);
+  });
+
+  /** Something happens right before the first calls of a script of the audit. */
+  function disturb(script: string, times: number, disturbance: (time: number) => Promise<unknown>): void {
+    const { client } = node;
+    const run = client.run.bind(client);
+    let time = 0;
+    jest.spyOn(client, 'run').mockImplementation(async (...call) => {
+      if (call[0].name === script && time < times) await disturbance(time++);
+      return run(...call);
+    });
+  }
+
+  it.each([2, 12, Infinity])('looks again at a mailbox that changes between two slices, %d times', async (times) => {
+    const ids = await store(30);
+    disturb('audit', times, (time) => {
+      const upTo = ids[2 * time] as EntryId | undefined;
+      return upTo === undefined
+        ? node.queue.append(BOX, message(`later${time}`), ROOMY)
+        : node.queue.acknowledge(BOX, { device: 'phone', upTo });
+    });
+    const { differences: found, inLogs, ledger } = await audit({ sliceEntries: 1 });
+    expect([found, inLogs]).toEqual([[], ledger.pending]);
+  });
+
+  it('looks again at a bucket that has a new mailbox', async () => {
+    const neighbour = `0xff${BOX.slice(4)}` as Address;
+    await store(1);
+    disturb('audit-bucket', BUCKETS, async (bucket) => {
+      if (bucket === bucketOf(BOX)) await node.queue.append(neighbour, message('n'), ROOMY);
+    });
+    expect(await audit()).toMatchObject({ known: 2, inLogs: 2, differences: [], ledger: { pending: 2 } });
   });
 
   it('changes nothing', async () => {
