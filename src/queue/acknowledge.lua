@@ -13,7 +13,8 @@ local device
 for _, one in ipairs(devices) do
   if one[1] == deviceId then device = one end
 end
-if claim > 0 and (not device or device[5] ~= claim) then return { 'superseded' } end
+-- A smaller one was rolled back with Redis: nobody came later.
+if claim > 0 and (not device or device[5] > claim) then return { 'superseded' } end
 -- Before the cursor moves: an acknowledgement that comes after the expiry comes too late to count.
 expireDue()
 
@@ -59,6 +60,18 @@ if sequence > before then
   elseif kind then
     acknowledged, freed = ordinal - messages, total - bytes
     messages, bytes = ordinal, total
+  end
+  if S[HAS_LOST] == 1 or not kind then
+    -- What was lost up to there counts as passed: the next acknowledgement counts on from here.
+    local following = redis.call('XRANGE', MB, '(' .. ms .. '-' .. sequence, '+', 'COUNT', 1)[1]
+    if not following then
+      messages, bytes = S[MESSAGES], S[BYTES]
+    else
+      local sort, count, sum, size = header(following)
+      if sort then
+        messages, bytes = isMessage(sort) and count - 1 or count, sum - size
+      end
+    end
   end
   S[MESSAGES_AT_FURTHEST], S[BYTES_AT_FURTHEST] = messages, bytes
   if acknowledged > 0 then

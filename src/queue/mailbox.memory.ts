@@ -1,22 +1,23 @@
 import type { Address } from '@relay/protocol';
 import { type EntryId, formatEntryId, sequenceOf } from './entry-id.js';
 import { fingerprint } from './fingerprint.js';
-import type {
-  Acknowledged,
-  Acknowledgement,
-  Appended,
-  Cursor,
-  DeviceId,
-  Entry,
-  HistoryPage,
-  MailboxLimits,
-  MessageEntry,
-  NewMessage,
-  Page,
-  PendingPage,
-  ReadMark,
-  Receipt,
-  ReceiptEntry,
+import {
+  CLASSIC_DEVICE,
+  type Acknowledged,
+  type Acknowledgement,
+  type Appended,
+  type Cursor,
+  type DeviceId,
+  type Entry,
+  type HistoryPage,
+  type MailboxLimits,
+  type MessageEntry,
+  type NewMessage,
+  type Page,
+  type PendingPage,
+  type ReadMark,
+  type Receipt,
+  type ReceiptEntry,
 } from './queue.repository.js';
 import { PendingLoad, type Tally } from './pending-load.memory.js';
 import { RECORD_COST_BYTES, type RememberedMessage, RememberedMessages } from './remembered-messages.memory.js';
@@ -278,7 +279,8 @@ export class Mailbox {
     if (this.devices.length < known || this.rules.historyMs > 0) this.trim(Infinity, now);
     if (this.log.length > 0) return false;
     // One device and never an entry: it would be made again just the same. Strangers leave many of these.
-    if (this.head === null && this.devices.length <= 1) return true;
+    const isStrange = this.devices.every(({ id, claim }) => id === CLASSIC_DEVICE && claim === 0);
+    if (this.head === null && isStrange) return true;
     return this.devices.length === 0 && this.touchedAt < now.monotonicMs - this.rules.unseenMs;
   }
 

@@ -21,12 +21,25 @@ export function parseOwed(bucket: number, reply: readonly string[]): OwedItem[] 
     try {
       const { silent = '', before = 0, ...rest } = JSON.parse(reply[i + 1]!) as OwedItem & { silent?: string };
       const ranges = silent.split(' ').map((range) => range.split('-', 2).map(Number) as [number, number]);
+      if (!isWellFormed(rest)) throw new TypeError('not what mailbox.lua writes');
       items.push({ ...rest, before, silent: ranges, owed: `${bucket}/${reply[i]!}` });
     } catch {
       // Written by somebody else: there is nothing to pass on.
     }
   }
   return items;
+}
+
+function isWellFormed({ mailbox, messages, kind, at }: Partial<OwedItem>): boolean {
+  const isMessage = (one: unknown): boolean => Array.isArray(one) && one.length === 3;
+  const isKind = kind === 'delivered' || kind === 'read' || kind === 'expired';
+  return (
+    isKind &&
+    typeof mailbox === 'string' &&
+    typeof at === 'number' &&
+    Array.isArray(messages) &&
+    messages.every(isMessage)
+  );
 }
 
 export function receiptsOf({ kind, mailbox, at, before, silent, messages }: OwedItem): OwedReceipts['receipts'] {

@@ -262,17 +262,13 @@ export class RedisQueueRepository extends QueueRepository {
     const now = this.options.clock.now();
     let position = before;
     let bytes = 0;
+    // No more than can be expected to fit: a page must not cost a hundred times what it holds.
+    const mean = Math.max(1, (await this.state(mailbox))?.meanBytes ?? 1);
+    const count = Math.min(maxEntries + 1, HISTORY_PAGE, Math.ceil(maxBytes / mean) + 1);
     for (;;) {
       const end = position === null ? '+' : `(${position}`;
       const key = this.key('mb', mailbox);
-      const found = (await this.options.client.command(
-        'XREVRANGE',
-        key,
-        end,
-        '-',
-        'COUNT',
-        HISTORY_PAGE,
-      )) as StreamReply;
+      const found = (await this.options.client.command('XREVRANGE', key, end, '-', 'COUNT', count)) as StreamReply;
       for (const [id, fields] of found) {
         const unpacked = unpackEntry(id, fields[1] ?? '');
         if (isShown(unpacked, now) && unpacked.entry.kind === 'message') {
@@ -284,7 +280,7 @@ export class RedisQueueRepository extends QueueRepository {
         }
         position = id as EntryId;
       }
-      if (found.length < HISTORY_PAGE) return { messages, next: null };
+      if (found.length < count) return { messages, next: null };
     }
   }
 
@@ -313,7 +309,11 @@ export class RedisQueueRepository extends QueueRepository {
     );
     const mailboxes = due.flat() as Address[];
     for (let i = 0; i < mailboxes.length; i += MAILBOXES_PER_CALL) {
-      await Promise.all(mailboxes.slice(i, i + MAILBOXES_PER_CALL).map((mailbox) => this.expire(mailbox)));
+      const some = mailboxes.slice(i, i + MAILBOXES_PER_CALL).map((mailbox) => this.expire(mailbox));
+      const results = await Promise.allSettled(some);
+      // One damaged mailbox must not keep the others; a store that is away ends the round.
+      const away = results.find((one) => one.status === 'rejected' && one.reason instanceof RelayError);
+      if (away?.status === 'rejected') throw away.reason as RelayError;
     }
     if (due.some((found) => (found as string[]).length === MAILBOXES_PER_CALL * 20)) return true;
     this.nextBucket += BUCKETS_PER_TURN;

@@ -336,7 +336,9 @@ export class Connection implements PresenceWatcher, ReaderEvents {
 
   /** A receipt that needs no mailbox. */
   tell(receipt: Receipt, frame: string): void {
-    if (this.isNews(receipt)) this.link.send(frame);
+    if (!this.isNews(receipt)) return;
+    this.toldOf(receipt.peer, receipt.messageId);
+    this.link.send(frame);
   }
 
   caughtUp(upTo: EntryId | null): void {
@@ -437,8 +439,9 @@ export class Connection implements PresenceWatcher, ReaderEvents {
       this.refuse(this.version === 1 ? 'unsupported' : 'ack_ahead');
       return this.chattered(1);
     }
+    if (judgement === 'old') return;
     this.liveness.progressed(this.host.now());
-    if (judgement === 'sent') this.host.acknowledge(this, this.room, upTo);
+    this.host.acknowledge(this, this.room, upTo);
   }
 
   private marked({ upTo, unstored }: Mark): void {

@@ -404,6 +404,15 @@ export function queueContract(
         });
       });
 
+      it('of an empty mailbox are not forgotten by a purge', async () => {
+        const { claim } = await queue.open(BOX, 'phone', { exclusive: true });
+        await purge();
+        const { id } = await store('one');
+        expect(await queue.acknowledge(BOX, { device: 'phone', upTo: id, claim })).toMatchObject({
+          kind: 'acknowledged',
+        });
+      });
+
       it('opened fifty times at once are spoken for by one', async () => {
         const opened = await Promise.all(
           Array.from({ length: 50 }, () => queue.open(BOX, 'phone', { exclusive: true })),
@@ -439,6 +448,17 @@ export function queueContract(
         expect(await acknowledge('phone', id)).toMatchObject({ before: 0 });
         expect(await acknowledge('laptop', id)).toMatchObject({ before: sequence });
         await expectBalance({ accepted: 1, acknowledged: 1 });
+      });
+
+      it('that passes what expired counts on from there', async () => {
+        const [, , , , last] = await storeMany(5, 'short', { ttlMs: 10 });
+        clock.advance(10);
+        await purge();
+        await acknowledge('phone', last!.id);
+        const [first] = await storeMany(4, 'long');
+        await acknowledge('phone', first!.id);
+        expect(await queue.size(BOX)).toBe(3);
+        await expectBalance({ accepted: 9, acknowledged: 1, expired: 5, pending: 3 });
       });
 
       it('beyond the newest entry is refused and moves nothing', async () => {
