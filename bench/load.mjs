@@ -19,6 +19,7 @@ const USAGE = `usage: node bench/load.mjs pairs|idle|offline ws://127.0.0.1:3002
   idle      --connections 10000
   offline   --pairs 50 --messages 1000 --window 32 --size 300
   all       --mask            a masking key that is not zero, which servers must undo
+            --redis-pid PID   the server's Redis, whose CPU is then measured too
 
 The server must have its limits raised (sends, connections per address, waiting messages): see bench/README.md.
 `;
@@ -27,6 +28,7 @@ const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
     pid: { type: 'string', default: '0' },
+    'redis-pid': { type: 'string', default: '0' },
     pairs: { type: 'string', default: '50' },
     window: { type: 'string', default: '32' },
     size: { type: 'string', default: '300' },
@@ -51,6 +53,7 @@ if (values.mask) randomFillSync(maskingKey);
 const options = {
   url: new URL(address),
   pid: Number(values.pid),
+  redisPid: Number(values['redis-pid']),
   pairs: Number(values.pairs),
   window: Number(values.window),
   size: Number(values.size),

@@ -6,7 +6,7 @@ import { Pair } from './pair.mjs';
 import { cpuMicros } from './proc.mjs';
 import { Traffic } from './traffic.mjs';
 
-/** @typedef {{ url: URL, pid: number, pairs: number, window: number, size: number, seconds: number, warmup: number, rate: number }} Options */
+/** @typedef {{ url: URL, pid: number, redisPid: number, pairs: number, window: number, size: number, seconds: number, warmup: number, rate: number }} Options */
 
 /** A window so wide that the open loop never waits for a verdict, except of a server that has fallen far behind. */
 const OPEN_WINDOW = 512;
@@ -27,9 +27,9 @@ export async function pairs(options) {
 
   const load = options.rate > 0 ? openLoop(all, ledger, options) : closedLoop(all);
   await sleep(options.warmup * 1000);
-  const before = reading(ledger, options.pid);
+  const before = reading(ledger, options);
   await sleep(options.seconds * 1000);
-  const after = reading(ledger, options.pid);
+  const after = reading(ledger, options);
   load.stop();
   await ledger.settle();
   for (const pair of all) pair.close();
@@ -42,19 +42,26 @@ export async function pairs(options) {
       cpuMicrosPerMessage: (after.cpuMicros - before.cpuMicros) / received,
       serverCpu: (after.cpuMicros - before.cpuMicros) / 1e6 / seconds,
       generatorCpu: (after.ownCpuMicros - before.ownCpuMicros) / 1e6 / seconds,
+      ...(options.redisPid === 0
+        ? {}
+        : {
+            redisCpuMicros: (after.redisCpuMicros - before.redisCpuMicros) / received,
+            redisCpu: (after.redisCpuMicros - before.redisCpuMicros) / 1e6 / seconds,
+          }),
       ...load.figures(),
     },
     ledger,
   };
 }
 
-/** @param {Ledger} ledger @param {number} pid */
-function reading(ledger, pid) {
+/** @param {Ledger} ledger @param {Options} options */
+function reading(ledger, { pid, redisPid }) {
   const own = process.cpuUsage();
   return {
     atMs: performance.now(),
     received: ledger.received,
     cpuMicros: cpuMicros(pid),
+    redisCpuMicros: redisPid === 0 ? 0 : cpuMicros(redisPid),
     ownCpuMicros: own.user + own.system,
   };
 }

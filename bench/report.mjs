@@ -4,8 +4,8 @@ import { cpus } from 'node:os';
 
 /** @typedef {{ figures: Record<string, number>, faults: Record<string, number>, counts: Record<string, number>, notes: string[] }} Measurement */
 /** @typedef {Record<string, Record<string, Measurement[]>>} Measurements  by scenario and server, one per round */
-/** @typedef {{ scenario: string, server: string, figure: string, atLeast?: number, atMost?: number }} Bound  of the ratio to the router */
-/** @typedef {{ figure: string, title: string, show: (value: number) => string }} Column */
+/** @typedef {{ scenario: string, server: string, figure: string, atLeast?: number, atMost?: number, isAbsolute?: true }} Bound  of the ratio to the router, or of the figure itself */
+/** @typedef {{ figure: string, title: string, show: (value: number) => string, isOfRedis?: true }} Column */
 
 const YARDSTICK = 'router';
 
@@ -19,11 +19,13 @@ const COLUMNS = {
   pairs: [
     { figure: 'messagesPerSecond', title: 'messages/s', show: count },
     { figure: 'cpuMicrosPerMessage', title: 'CPU µs/message', show: decimal },
+    { figure: 'redisCpuMicros', title: 'Redis CPU µs', show: decimal, isOfRedis: true },
   ],
   latency: [
     { figure: 'latencyP50Ms', title: 'p50 ms', show: millis },
     { figure: 'latencyP99Ms', title: 'p99 ms', show: millis },
     { figure: 'cpuMicrosPerMessage', title: 'CPU µs/message', show: decimal },
+    { figure: 'redisCpuMicros', title: 'Redis CPU µs', show: decimal, isOfRedis: true },
   ],
   idle: [
     { figure: 'bytesPerConnection', title: 'KiB/connection', show: kibibytes },
@@ -34,6 +36,8 @@ const COLUMNS = {
     { figure: 'drainedPerSecond', title: 'drained/s', show: count },
     { figure: 'enqueueCpuMicros', title: 'enqueue CPU µs', show: decimal },
     { figure: 'drainCpuMicros', title: 'drain CPU µs', show: decimal },
+    { figure: 'enqueueRedisCpuMicros', title: 'enqueue Redis CPU µs', show: decimal, isOfRedis: true },
+    { figure: 'drainRedisCpuMicros', title: 'drain Redis CPU µs', show: decimal, isOfRedis: true },
   ],
 };
 
@@ -60,17 +64,24 @@ function ratios(measurements, scenario, server, figure) {
   return own.flatMap((value, round) => (yardstick[round] === undefined ? [] : [value / yardstick[round]]));
 }
 
+/** The router has no Redis, and a run may be without any. @type {(measurements: Measurements, scenario: string, server: string, figure: string) => boolean} */
+function has(measurements, scenario, server, figure) {
+  return measurements[scenario]?.[server]?.some((round) => figure in round.figures) === true;
+}
+
 /** @param {Measurements} measurements */
 export function summary(measurements) {
   return Object.entries(measurements).map(([scenario, servers]) => ({
     scenario,
     servers: Object.keys(servers).map((server) => ({
       server,
-      figures: (COLUMNS[scenario] ?? []).map(({ figure }) => ({
-        figure,
-        median: median(values(measurements, scenario, server, figure)),
-        ratio: median(ratios(measurements, scenario, server, figure)),
-      })),
+      figures: (COLUMNS[scenario] ?? [])
+        .filter(({ figure, isOfRedis }) => !isOfRedis || has(measurements, scenario, server, figure))
+        .map(({ figure }) => ({
+          figure,
+          median: median(values(measurements, scenario, server, figure)),
+          ratio: median(ratios(measurements, scenario, server, figure)),
+        })),
     })),
   }));
 }
@@ -83,16 +94,20 @@ export function markdown(measurements, titles) {
 
 /** @type {(measurements: Measurements, scenario: string, titles: (server: string) => string) => string} */
 function table(measurements, scenario, titles) {
-  const columns = COLUMNS[scenario] ?? [];
-  const head = ['server', ...columns.flatMap(({ title }) => [title, '× router'])];
-  const rows = Object.keys(measurements[scenario] ?? {}).map((server) => [
+  const servers = Object.keys(measurements[scenario] ?? {});
+  const columns = (COLUMNS[scenario] ?? []).filter(
+    ({ figure, isOfRedis }) => !isOfRedis || servers.some((server) => has(measurements, scenario, server, figure)),
+  );
+  const head = ['server', ...columns.flatMap(({ title, isOfRedis }) => (isOfRedis ? [title] : [title, '× router']))];
+  const rows = servers.map((server) => [
     titles(server),
-    ...columns.flatMap(({ figure, show }) => [
-      show(median(values(measurements, scenario, server, figure))),
-      range(ratios(measurements, scenario, server, figure)),
-    ]),
+    ...columns.flatMap(({ figure, show, isOfRedis }) => {
+      const figures = values(measurements, scenario, server, figure);
+      if (isOfRedis) return [has(measurements, scenario, server, figure) ? show(median(figures)) : ''];
+      return [show(median(figures)), range(ratios(measurements, scenario, server, figure))];
+    }),
   ]);
-  const rule = ['---', ...columns.flatMap(() => ['--:', '--:'])];
+  const rule = ['---', ...columns.flatMap(({ isOfRedis }) => (isOfRedis ? ['--:'] : ['--:', '--:']))];
   const lines = [head, rule, ...rows].map((cells) => `| ${cells.join(' | ')} |`);
   return [`### ${scenario}`, '', ...lines].join('\n');
 }
@@ -127,20 +142,32 @@ export function doubts(measurements) {
   const disturbed = Object.keys(measurements.pairs ?? {})
     .filter((server) => Math.min(...values(measurements, 'pairs', server, 'serverCpu')) < 0.9)
     .map((server) => `pairs, ${server}: it did not have its core to itself in every round, trust CPU µs/message more`);
+  const shared = Object.entries(measurements.pairs ?? {})
+    .filter(([, rounds]) => rounds.some(({ figures }) => (figures.generatorCpu ?? 0) + (figures.redisCpu ?? 0) > 0.95))
+    .filter(([server]) => has(measurements, 'pairs', server, 'redisCpu'))
+    .map(([server]) => `pairs, ${server}: Redis and the generator filled their core, the relay may do more`);
   const late = Object.keys(measurements.latency ?? {})
     .filter((server) => highest('latency', server, 'unsent') > 0)
     .map((server) => `latency, ${server}: it fell behind the schedule, choose a lower --rate`);
-  return [...busyGenerator, ...disturbed, ...late];
+  const interrupted = Object.entries(measurements.latency ?? {})
+    .filter(([, rounds]) => rounds.some(({ figures }) => (figures.generatorCpu ?? 1) + (figures.redisCpu ?? 0) < 0.97))
+    .map(
+      ([server]) =>
+        `latency, ${server}: the generator's core was taken away in some rounds, p99 is that of the machine`,
+    );
+  return [...busyGenerator, ...shared, ...disturbed, ...late, ...interrupted];
 }
 
 /** @type {(measurements: Measurements, bounds: Bound[]) => { text: string, missed: boolean }[]} */
 export function judge(measurements, bounds) {
-  return bounds.map(({ scenario, server, figure, atLeast = -Infinity, atMost = Infinity }) => {
-    const ratio = median(ratios(measurements, scenario, server, figure));
-    const rule = `${scenario}: ${figure} of ${server} ${atLeast > 0 ? `≥ ${atLeast}` : `≤ ${atMost}`} × router`;
-    if (Number.isNaN(ratio)) return { text: `${rule}: not measured`, missed: false };
-    const missed = !(ratio >= atLeast && ratio <= atMost);
-    return { text: `${rule}: ${missed ? 'MISSED' : 'kept'} (${ratio.toFixed(2)})`, missed };
+  return bounds.map(({ scenario, server, figure, atLeast = -Infinity, atMost = Infinity, isAbsolute }) => {
+    const found = (isAbsolute ? values : ratios)(measurements, scenario, server, figure);
+    const value = median(found);
+    const bound = atLeast > 0 ? `≥ ${atLeast}` : `≤ ${atMost}`;
+    const rule = `${scenario}: ${figure} of ${server} ${bound}${isAbsolute ? '' : ' × router'}`;
+    if (Number.isNaN(value)) return { text: `${rule}: not measured`, missed: false };
+    const missed = !(value >= atLeast && value <= atMost);
+    return { text: `${rule}: ${missed ? 'MISSED' : 'kept'} (${isAbsolute ? count(value) : value.toFixed(2)})`, missed };
   });
 }
 

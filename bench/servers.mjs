@@ -1,10 +1,10 @@
 // @ts-check
 /** The servers that are compared: how each is started, when it is ready, how it ends. */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { freePort, onCore, startRedis } from './redis.mjs';
 import { Client } from './websocket.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -21,20 +21,26 @@ const RELAY_SETTINGS = {
   MAX_CONNECTIONS: '100000',
 };
 
-/** @type {Record<string, { title: string, script: string, settings: Record<string, string> }>} */
+/** As `npm start` starts it. */
+const RELAY = { script: 'dist/main.js', flags: ['--max-semi-space-size=32'] };
+const ROUTER = { script: 'bench/router.mjs', flags: [] };
+const ON_REDIS = { ...RELAY_SETTINGS, STORAGE: 'redis' };
+
+/**
+ * `redis`: with one of its own, which writes its file to disk that often.
+ * @typedef {{ title: string, script: string, flags: string[], settings: Record<string, string>, redis?: import('./redis.mjs').Fsync }} Server
+ */
+
+/** @type {Record<string, Server>} */
 export const SERVERS = {
-  router: { title: 'bare `ws` router, a write per frame', script: 'bench/router.mjs', settings: {} },
-  batched: { title: 'bare `ws` router, a write per turn', script: 'bench/router.mjs', settings: { BATCH: '1' } },
-  relay: { title: 'the relay', script: 'dist/main.js', settings: RELAY_SETTINGS },
+  router: { title: 'bare `ws` router, a write per frame', ...ROUTER, settings: {} },
+  batched: { title: 'bare `ws` router, a write per turn', ...ROUTER, settings: { BATCH: '1' } },
+  relay: { title: 'the relay, in memory', ...RELAY, settings: RELAY_SETTINGS },
+  everysec: { title: 'the relay, Redis `everysec`', ...RELAY, settings: ON_REDIS, redis: 'everysec' },
+  always: { title: 'the relay, Redis `always`', ...RELAY, settings: ON_REDIS, redis: 'always' },
 };
 
-/** @typedef {{ url: string, pid: number, output: () => string, stop: () => Promise<void> }} Running */
-
-/** The prefix that keeps a process on one core, or nothing where the system has no such core or tool. @param {0 | 1} core */
-export function onCore(core) {
-  const prefix = ['taskset', '-c', String(core)];
-  return spawnSync('taskset', [...prefix.slice(1), 'true']).status === 0 ? prefix : [];
-}
+/** @typedef {{ url: string, pid: number, redisPid?: number, output: () => string, stop: () => Promise<void> }} Running */
 
 /**
  * @param {string} name @param {Record<string, string>} settings  on top of its own
@@ -43,8 +49,25 @@ export function onCore(core) {
 export async function start(name, settings) {
   const server = SERVERS[name];
   if (server === undefined) throw new Error(`no server is called ${name}: ${Object.keys(SERVERS).join(', ')}`);
+  if (server.redis === undefined) return startProcess(name, server, settings);
+  const redis = await startRedis(server.redis);
+  try {
+    const running = await startProcess(name, server, { ...settings, REDIS_URL: redis.url });
+    const stop = () => running.stop().finally(redis.stop);
+    return { ...running, redisPid: redis.pid, stop };
+  } catch (error) {
+    await redis.stop();
+    throw error;
+  }
+}
+
+/**
+ * @param {string} name @param {Server} server @param {Record<string, string>} settings
+ * @returns {Promise<Running>}
+ */
+async function startProcess(name, server, settings) {
   const port = await freePort();
-  const [command = '', ...args] = [...onCore(0), process.execPath, server.script];
+  const [command = '', ...args] = [...onCore(0), process.execPath, ...server.flags, server.script];
   const env = { PATH: process.env.PATH, NODE_ENV: 'production', HOST: '127.0.0.1', PORT: String(port) };
   const child = spawn(command, args, {
     cwd: ROOT,
@@ -73,15 +96,6 @@ export async function start(name, settings) {
     throw new Error(`${name} did not start: ${String(error)}\n${output}`, { cause: error });
   }
   return { url, pid: child.pid ?? 0, output: () => output, stop };
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' ? (address?.port ?? 0) : 0;
 }
 
 /** Ready means that somebody can sign in; no server tells us so from outside, hence the repeated attempts. @param {string} url */

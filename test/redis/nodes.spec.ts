@@ -110,7 +110,7 @@ describe('several nodes', () => {
     const alice = await left.signIn(ALICE);
     alice.message(BOB, 'm1');
     await open()[0]!.waitFor('message', { messageId: 'm1' });
-  });
+  }, 20_000);
 
   it('refuse the acknowledgement of a connection that was taken over unheard', async () => {
     const older = await device(left, BOB, 'phone', { acknowledges: false });
