@@ -1,6 +1,7 @@
 import { type Address, parseAddress } from './address.js';
 import type { ErrorCode } from './errors.js';
 import type { ClientFrame } from './frames.js';
+import { isScheme, isSignature } from './identity.js';
 import { LIMITS } from './limits.js';
 
 /** Why a frame was refused. `messageId` is set where the frame carried a usable one, so the sender can match it. */
@@ -87,13 +88,17 @@ function decodeMessage(fields: Fields): ClientFrame | ErrorCode {
   };
 }
 
-function decodeAuth(fields: Fields): ClientFrame | ErrorCode {
-  const address = parseAddress(fields.address);
-  return address === null ? 'auth_failed' : { type: 'auth', address };
+/** A signature that is none in form is refused here, before any arithmetic. */
+function decodeAuth({ address, scheme, signature }: Fields): ClientFrame | ErrorCode {
+  const parsed = parseAddress(address);
+  if (parsed === null) return 'auth_failed';
+  if (scheme === undefined && signature === undefined) return { type: 'auth', address: parsed, proof: null };
+  if (!isScheme(scheme) || !isSignature(signature)) return 'auth_failed';
+  return { type: 'auth', address: parsed, proof: { scheme, signature } };
 }
 
 /** Wrong in any part, it is no opening: the client is told why, and closed. */
-function decodeHello({ v, address, deviceId, token, window }: Fields): ClientFrame | Rejection {
+function decodeHello({ v, address, deviceId, token, challenge, window }: Fields): ClientFrame | Rejection {
   const parsed = parseAddress(address);
   const failed = (why: string): Rejection => new Rejection('auth_failed', undefined, why);
   if (parsed === null) return failed('address must be an address');
@@ -102,10 +107,18 @@ function decodeHello({ v, address, deviceId, token, window }: Fields): ClientFra
     return failed(`deviceId must be 1 to 64 of A-Z a-z 0-9 _ -, and not "${CLASSIC}"`);
   }
   if (token !== undefined && (typeof token !== 'string' || !TOKEN.test(token))) return failed('token must be a token');
+  if (challenge !== undefined && typeof challenge !== 'boolean') return failed('challenge must be true or false');
   if (window !== undefined && (!isCount(window) || window < 1 || window > LIMITS.maxWindowEntries)) {
     return failed(`window must be a whole number from 1 to ${LIMITS.maxWindowEntries}`);
   }
-  return { type: 'hello', address: parsed, deviceId, token: token ?? null, window: window ?? null };
+  return {
+    type: 'hello',
+    address: parsed,
+    deviceId,
+    token: token ?? null,
+    challenge: challenge ?? false,
+    window: window ?? null,
+  };
 }
 
 function decodeAck({ upTo }: Fields): ClientFrame | ErrorCode {

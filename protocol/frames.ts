@@ -1,9 +1,10 @@
 import type { Address } from './address.js';
 import { ERRORS, type ErrorCode } from './errors.js';
+import type { Proof } from './identity.js';
 
 /** What a client may send, after `decodeClientFrame` has checked it. `timestamp`s are integer milliseconds since 1970. */
 export type ClientFrame =
-  | { readonly type: 'auth'; readonly address: Address }
+  | AuthFrame
   | HelloFrame
   | MessageFrame
   | { readonly type: 'ack'; readonly upTo: string }
@@ -16,12 +17,22 @@ export type ClientFrame =
   | { readonly type: 'set_presence'; readonly visible: boolean }
   | { readonly type: 'ping' };
 
+/** Opens a connection of the first protocol, where policy believes it; with a proof it answers a challenge. */
+export interface AuthFrame {
+  readonly type: 'auth';
+  readonly address: Address;
+  readonly proof: Proof | null;
+}
+
 /** Opens a connection of version 2: a device with a place of its own in the mailbox. */
 export interface HelloFrame {
   readonly type: 'hello';
   readonly address: Address;
   readonly deviceId: string;
+  /** Of an earlier sign-in of this device; a stale one is answered with a challenge. */
   readonly token: string | null;
+  /** Wants a challenge also where the relay would believe the address. */
+  readonly challenge: boolean;
   /** Entries that may be unacknowledged at a time. */
   readonly window: number | null;
 }
@@ -51,6 +62,10 @@ export type GapReason = 'expired' | 'dropped';
 export type ServerFrame =
   | { readonly type: 'auth_success'; readonly address: Address; readonly timestamp: number }
   | WelcomeFrame
+  /** `nonce` is to be signed before `expiresAt`, integer ms since 1970, and only if it names the relay that is meant. */
+  | { readonly type: 'challenge'; readonly nonce: string; readonly expiresAt: number }
+  /** The public key of the connection's own address was replaced or deleted, whoever did it. */
+  | { readonly type: 'key_changed'; readonly address: Address; readonly updatedAt: number; readonly version?: number }
   | { readonly type: 'sync_complete'; readonly upTo: string | null }
   | {
       readonly type: 'history';
@@ -87,6 +102,9 @@ export interface WelcomeFrame {
   readonly v: 2;
   readonly deviceId: string;
   readonly sessionId: string;
+  /** After a proof only: opens the device again without one, until `tokenExpiresAt`, ms since 1970, which every use moves on. */
+  readonly token?: string;
+  readonly tokenExpiresAt?: number;
   readonly limits: {
     readonly maxFrameBytes: number;
     readonly window: number;
