@@ -12,7 +12,7 @@ const RANKS: readonly (readonly string[])[] = [
   ['backplane'],
   ['keys', 'presence', 'queue'],
   ['relay'],
-  ['health'],
+  ['health', 'metrics'],
   ['app'],
   ['main.ts', 'verify.ts'],
 ];

@@ -2,9 +2,11 @@ import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
 import { Clock } from '../common/clock.js';
 import { Logger } from '../common/logger.js';
+import { Metrics } from '../common/metrics.js';
 import { Settings } from '../common/settings.js';
 import { HealthModule } from '../health/health.module.js';
 import { KeysModule } from '../keys/keys.module.js';
+import { MetricsModule } from '../metrics/metrics.module.js';
 import { PresenceModule } from '../presence/presence.module.js';
 import { QueueModule } from '../queue/queue.module.js';
 import { RelayModule } from '../relay/relay.module.js';
@@ -28,8 +30,9 @@ class SurroundingsModule {
         { provide: Settings, useValue: settings },
         { provide: Clock, useValue: clock },
         { provide: Logger, useValue: logger },
+        { provide: Metrics, useValue: new Metrics() },
       ],
-      exports: [Settings, Clock, Logger],
+      exports: [Settings, Clock, Logger, Metrics],
     };
   }
 }
@@ -48,6 +51,7 @@ export class AppModule {
         PresenceModule,
         RelayModule,
         HealthModule,
+        MetricsModule,
       ],
       providers: [Schedule],
     };

@@ -5,6 +5,7 @@ import helmet from 'helmet';
 import type { ValidationError } from 'class-validator';
 import { descriptorLimit } from '../common/descriptor-limit.js';
 import { NestLogger } from '../common/logger.js';
+import { Metrics } from '../common/metrics.js';
 import { InvalidRequest } from '../common/problem.js';
 import type { Settings } from '../common/settings.js';
 import { Admission } from '../relay/admission.js';
@@ -38,7 +39,7 @@ export async function createApp(surroundings: Surroundings): Promise<INestApplic
   app.use(...readJson(settings.maxFrameBytes));
   app.useGlobalFilters(new ProblemFilter(logger));
   app.useGlobalPipes(validation());
-  app.useWebSocketAdapter(new RelayWsAdapter(app, app.get(Admission)));
+  app.useWebSocketAdapter(new RelayWsAdapter(app, app.get(Admission), app.get(Metrics)));
   serveReference(app);
   const { maxConnections } = settings;
   app.getHttpServer().maxConnections = (maxConnections || descriptorLimit()) + HTTP_CONNECTIONS;

@@ -404,6 +404,33 @@ export class Settings {
 
   @Setting(
     {
+      name: 'METRICS_PORT',
+      unit: 'TCP port',
+      fallback: '9464',
+      meaning:
+        'Where Prometheus reads `/metrics`; 0 takes any free port. One that is taken refuses the start in production, and is a warning elsewhere.',
+      must: 'a whole number from 0 to 65535',
+    },
+    asNumber,
+  )
+  @IsInt()
+  @Min(0)
+  @Max(65535)
+  readonly metricsPort!: number;
+
+  @Setting({
+    name: 'METRICS_HOST',
+    unit: 'IP address or host name',
+    fallback: '127.0.0.1',
+    meaning:
+      'The interface of METRICS_PORT. What it tells is for the operator alone: in a container, the network of the scraper.',
+    must: 'an IP address or a host name',
+  })
+  @ValidateBy({ name: 'isHost', validator: { validate: isHost } })
+  readonly metricsHost!: string;
+
+  @Setting(
+    {
       name: 'DRAIN_SECONDS',
       unit: 'seconds',
       fallback: '20',

@@ -167,6 +167,10 @@ export class MemoryQueueRepository extends QueueRepository {
     return Promise.resolve();
   }
 
+  override now(): number {
+    return this.options.clock.now();
+  }
+
   override onAppended(): void {
     // There is no other node.
   }

@@ -364,6 +364,10 @@ export class RedisQueueRepository extends QueueRepository {
     return ledger;
   }
 
+  override now(): number {
+    return this.options.clock.now();
+  }
+
   override onAppended(listener: AppendedElsewhere): void {
     this.options.backplane.listen('e', (mailbox, payload) => {
       const space = payload.indexOf(' ');

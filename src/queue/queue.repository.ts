@@ -245,6 +245,9 @@ export abstract class QueueRepository {
 
   abstract ledger(): Promise<Ledger>;
 
+  /** The clock that `queuedAt` and expiry go by, ms since 1970; the same for all nodes. */
+  abstract now(): number;
+
   /** One listener. Never called where there is but one node. */
   abstract onAppended(listener: AppendedElsewhere): void;
 }

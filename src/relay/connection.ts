@@ -35,6 +35,9 @@ export type SignedInFrame = Exclude<ClientFrame, { type: 'auth' | 'hello' | 'ack
 /** How a connection was opened, and for which device. */
 export type Opening = Extract<ClientFrame, { type: 'auth' | 'hello' }>;
 
+/** What a connection speaks; `pending` until it has signed in. */
+export type ConnectionProtocol = 'pending' | 'classic' | 'v2';
+
 /** What a connection needs of the relay behind it. */
 export interface ConnectionHost {
   /** Monotonic ms. */
@@ -116,6 +119,26 @@ export class Connection implements PresenceWatcher, ReaderEvents {
   /** A frame that is not stored, but must be confirmed; no more of them wait for it than a window holds. */
   get canTakeUnstored(): boolean {
     return this.isLive && !this.link.isBusy && (this.unstored?.size ?? 0) < LIMITS.windowEntries;
+  }
+
+  get protocol(): ConnectionProtocol {
+    if (this.state !== 'open') return 'pending';
+    return this.version === 2 ? 'v2' : 'classic';
+  }
+
+  /** Entries that were sent and not acknowledged. */
+  get unacknowledged(): number {
+    return this.reader?.unacknowledged ?? 0;
+  }
+
+  /** Whether it is sent nothing more until it reads or acknowledges. */
+  get isSlow(): boolean {
+    return this.state === 'open' && (this.link.isCongested || this.reader?.isWindowFull === true);
+  }
+
+  /** How long it has acknowledged nothing of what it was sent; 0 where nothing is outstanding. */
+  lagMs(now: number): number {
+    return this.reader?.isWaitingForAck === true ? this.liveness.stalledMs(now) : 0;
   }
 
   get sentUpTo(): number {

@@ -1,6 +1,7 @@
 import { type Address, statusFrame } from '@relay/protocol';
 import type { Clock } from '../common/clock.js';
 import type { Logger } from '../common/logger.js';
+import type { Metrics } from '../common/metrics.js';
 import type { EntryId } from '../queue/entry-id.js';
 import {
   type Acknowledged,
@@ -33,6 +34,7 @@ export class Delivery {
     private readonly receipts: Receipts,
     private readonly verdicts: Verdicts,
     private readonly clock: Clock,
+    private readonly metrics: Metrics,
     private readonly logger: Logger,
   ) {}
 
@@ -169,6 +171,8 @@ export class Delivery {
       case 'acknowledged': {
         const { before, silent, owed } = result;
         const first = messages.filter(({ sequence }) => sequence > before && !silent.includes(sequence));
+        const now = this.queue.now();
+        for (const { queuedAt } of first) this.metrics.delivering.observe(now - queuedAt);
         if (first.length > 0 || owed !== null) this.delivered(room.address, first, owed);
       }
     }

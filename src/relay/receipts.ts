@@ -1,4 +1,5 @@
 import { type Address, encodeFrame, statusFrame } from '@relay/protocol';
+import type { Metrics } from '../common/metrics.js';
 import { CLASSIC_DEVICE, type QueueRepository, type Receipt } from '../queue/queue.repository.js';
 import type { Connection } from './connection.js';
 import { entryFrame } from './mailbox-reader.js';
@@ -15,6 +16,7 @@ export class Receipts {
   constructor(
     private readonly rooms: Rooms,
     private readonly queue: QueueRepository,
+    private readonly metrics: Metrics,
   ) {}
 
   /** Tells the connection that waits for it, whatever else is on its way to it; false where the mailbox must tell the others. */
@@ -22,6 +24,7 @@ export class Receipts {
     const room = this.rooms.get(address);
     const frame = receiptFrame(receipt);
     waiting.tell(receipt, frame);
+    this.metrics.receipts.add('sent');
     if (room === undefined || !isComplete(room)) return false;
     if (room.connections.length === 1) return true;
     if (!this.reachesAll(address, room)) return false;
@@ -39,6 +42,7 @@ export class Receipts {
         continue;
       }
       for (const receipt of those) sendNow(room, receipt);
+      this.metrics.receipts.add('sent', those.length);
       for (const connection of room.connections) told.add(connection);
     }
     if (storing.length > 0) await Promise.all(storing);
@@ -61,6 +65,7 @@ export class Receipts {
 
   private async store(to: Address, receipts: readonly Receipt[]): Promise<void> {
     this.storing.set(to, (this.storing.get(to) ?? 0) + 1);
+    this.metrics.receipts.add('stored', receipts.length);
     const entries = await this.queue.appendReceipts(to, receipts).finally(() => this.stored(to));
     const room = this.rooms.get(to);
     for (const connection of room?.connections ?? []) {

@@ -4,6 +4,7 @@ import { type ErrorCode, LIMITS } from '@relay/protocol';
 import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type ServerOptions, WebSocketServer } from 'ws';
+import type { Metrics } from '../common/metrics.js';
 import { problem } from '../common/problem.js';
 import {
   type Admission,
@@ -35,6 +36,7 @@ export class RelayWsAdapter extends WsAdapter {
   constructor(
     app: INestApplicationContext,
     private readonly admission: Admission,
+    private readonly metrics: Metrics,
   ) {
     super(app);
     // Two options are newer than the published types.
@@ -83,7 +85,10 @@ export class RelayWsAdapter extends WsAdapter {
     if (!isWebSocketUpgrade(request) && !isWebSocketPath(request.url)) return this.ignoreUpgrade(request, socket, head);
     const network = this.admission.networkOf(request);
     const refusal = this.admission.refusal(request, network);
-    if (refusal !== null) return refuse(socket, refusal);
+    if (refusal !== null) {
+      this.metrics.upgradesRefused.add(String(refusal.status));
+      return refuse(socket, refusal);
+    }
     this.server.handleUpgrade(request, socket, head, (webSocket) => {
       this.admission.admit(network);
       webSocket.once('close', () => this.admission.release(network));

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { WebSocket } from 'ws';
 import { Logger } from '../common/logger.js';
+import { Metrics } from '../common/metrics.js';
 import { Settings } from '../common/settings.js';
 import { Connection } from './connection.js';
 import { Connections } from './connections.js';
@@ -22,6 +23,7 @@ export class RelayGateway implements OnGatewayConnection {
     private readonly relay: Relay,
     private readonly turn: Turn,
     private readonly settings: Settings,
+    private readonly metrics: Metrics,
     private readonly logger: Logger,
   ) {}
 
@@ -29,6 +31,7 @@ export class RelayGateway implements OnGatewayConnection {
     const link = new Link(webSocket, request.socket, this.turn, this.settings.classicAck);
     const connection = new Connection(`${this.node}-${++this.count}`, link, this.relay);
     this.connections.add(connection);
+    this.metrics.connectionsOpened.add('opened');
     webSocket.on('message', (data, isBinary) => connection.receive(data as Buffer, isBinary));
     webSocket.on('pong', (payload) => connection.ponged(payload));
     webSocket.on('ping', () => connection.pinged());
@@ -37,6 +40,7 @@ export class RelayGateway implements OnGatewayConnection {
     webSocket.on('close', (code) => {
       connection.closed();
       this.connections.remove(connection);
+      this.metrics.ended(code);
       this.logger.debug('connection ended', { connection: connection.id, code });
     });
     request.socket.on('drain', () => connection.drained());

@@ -4,6 +4,7 @@ import { Backplane } from '../backplane/backplane.js';
 import { Clock } from '../common/clock.js';
 import { descriptorLimit } from '../common/descriptor-limit.js';
 import { Logger } from '../common/logger.js';
+import { Metrics } from '../common/metrics.js';
 import { Settings } from '../common/settings.js';
 import { PresenceModule } from '../presence/presence.module.js';
 import { PresenceService } from '../presence/presence.service.js';
@@ -27,7 +28,19 @@ const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
 
 const relay = {
   provide: Relay,
-  inject: [Settings, Rooms, QueueRepository, PresenceService, Delivery, Verdicts, Ephemeral, Backplane, Clock, Logger],
+  inject: [
+    Settings,
+    Rooms,
+    QueueRepository,
+    PresenceService,
+    Delivery,
+    Verdicts,
+    Ephemeral,
+    Backplane,
+    Clock,
+    Metrics,
+    Logger,
+  ],
   useFactory: (
     settings: Settings,
     rooms: Rooms,
@@ -38,10 +51,11 @@ const relay = {
     ephemeral: Ephemeral,
     backplane: Backplane,
     clock: Clock,
+    metrics: Metrics,
     logger: Logger,
   ) =>
     new Relay(
-      { rooms, queue, presence, delivery, verdicts, ephemeral, backplane, clock, logger },
+      { rooms, queue, presence, delivery, verdicts, ephemeral, backplane, clock, metrics, logger },
       relayOptions(settings),
     ),
 };
@@ -72,21 +86,22 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
     },
     {
       provide: Receipts,
-      inject: [Rooms, QueueRepository],
-      useFactory: (rooms: Rooms, queue: QueueRepository) => new Receipts(rooms, queue),
+      inject: [Rooms, QueueRepository, Metrics],
+      useFactory: (rooms: Rooms, queue: QueueRepository, metrics: Metrics) => new Receipts(rooms, queue, metrics),
     },
     { provide: Verdicts, inject: [Clock], useFactory: (clock: Clock) => new Verdicts(clock) },
     {
       provide: Delivery,
-      inject: [Rooms, QueueRepository, Receipts, Verdicts, Clock, Logger],
+      inject: [Rooms, QueueRepository, Receipts, Verdicts, Clock, Metrics, Logger],
       useFactory: (
         rooms: Rooms,
         queue: QueueRepository,
         receipts: Receipts,
         verdicts: Verdicts,
         clock: Clock,
+        metrics: Metrics,
         logger: Logger,
-      ) => new Delivery(rooms, queue, receipts, verdicts, clock, logger),
+      ) => new Delivery(rooms, queue, receipts, verdicts, clock, metrics, logger),
     },
     {
       provide: Ephemeral,

@@ -11,6 +11,7 @@ import {
 import type { Backplane } from '../backplane/backplane.js';
 import type { Clock } from '../common/clock.js';
 import type { Logger } from '../common/logger.js';
+import type { Metrics } from '../common/metrics.js';
 import type { PresenceService } from '../presence/presence.service.js';
 import { type EntryId, sequenceOf } from '../queue/entry-id.js';
 import type {
@@ -37,6 +38,7 @@ export interface RelayParts {
   readonly backplane: Backplane;
   readonly ephemeral: Ephemeral;
   readonly clock: Clock;
+  readonly metrics: Metrics;
   readonly logger: Logger;
 }
 
@@ -173,9 +175,13 @@ export class Relay implements ConnectionHost {
   private message(connection: Connection, room: Room, frame: MessageFrame): void {
     const { messageId } = frame;
     if (!this.mayRoute(connection, room, messageId)) return;
-    if (frame.ephemeral) return this.parts.ephemeral.send(connection, room.address, frame);
+    if (frame.ephemeral) {
+      this.parts.metrics.sends.add('ephemeral');
+      return this.parts.ephemeral.send(connection, room.address, frame);
+    }
 
     connection.sendStarted();
+    const startedAt = this.now();
     const { to, content, timestamp, ttlSeconds } = frame;
     const { mailbox, retentionMs } = this.options;
     const ttlMs = ttlSeconds === null ? retentionMs : Math.min(retentionMs, ttlSeconds * 1000);
@@ -188,6 +194,7 @@ export class Relay implements ConnectionHost {
     };
     this.parts.queue.append(to, message, mailbox).then(
       (result) => {
+        this.parts.metrics.accepting.observe(this.now() - startedAt);
         this.appended(connection, to, messageId, result);
         connection.sendEnded();
       },
@@ -199,6 +206,7 @@ export class Relay implements ConnectionHost {
   }
 
   private appended(connection: Connection, to: Address, messageId: string, result: Appended): void {
+    this.parts.metrics.sends.add(result.kind === 'refused' ? result.code : result.kind);
     switch (result.kind) {
       case 'stored':
         return this.parts.delivery.stored(connection, to, result.entry, result.isHeldElsewhere);
@@ -218,6 +226,7 @@ export class Relay implements ConnectionHost {
   private sendFailed(connection: Connection, messageId: string, error: unknown): void {
     this.failed(connection, 'message not stored', error);
     const code: ErrorCode = error instanceof RelayError ? error.code : 'internal';
+    this.parts.metrics.sends.add(code);
     connection.refuse(code, { messageId, outcome: 'unknown' });
   }
 
@@ -276,6 +285,7 @@ export class Relay implements ConnectionHost {
     const retryAfterMs = room.budget.take(this.now());
     if (retryAfterMs === 0) return true;
     const outcome = messageId === undefined ? undefined : 'refused';
+    this.parts.metrics.limited.add('frames');
     connection.refuse('rate_limited', { messageId, outcome, retryAfterMs });
     connection.chattered(REFUSAL_WEIGHT);
     return false;

@@ -101,7 +101,7 @@ export class RelayNode {
   #startOnce() {
     const { main, port, env } = this.options;
     const fixed = { NODE_ENV: 'production', AUTH_MODE: 'open', HOST: '127.0.0.1', LOG_LEVEL: 'info' };
-    const settings = { PATH: process.env.PATH, ...fixed, ...LIMITS, ...env, PORT: String(port) };
+    const settings = { PATH: process.env.PATH, ...fixed, ...LIMITS, ...env, PORT: String(port), METRICS_PORT: '0' };
     const child = start(process.execPath, [main], settings);
     let lastWords = '';
     child.stderr.on('data', (data) => (lastWords = (lastWords + String(data)).slice(-1000)));

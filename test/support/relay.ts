@@ -60,6 +60,7 @@ export async function startRelay({ env = {}, clock = new SystemClock() }: RelayO
     NODE_ENV: 'test',
     LOG_LEVEL: 'debug',
     DRAIN_SECONDS: '0',
+    METRICS_PORT: '0',
     ...roomy,
     ...storage,
     ...env,
