@@ -8,6 +8,7 @@ import { KeysModule } from '../keys/keys.module.js';
 import { PresenceModule } from '../presence/presence.module.js';
 import { QueueModule } from '../queue/queue.module.js';
 import { RelayModule } from '../relay/relay.module.js';
+import { ReferenceModule } from '../reference/reference.module.js';
 import { Schedule } from './schedule.js';
 import { StorageModule } from './storage.js';
 
@@ -48,6 +49,7 @@ export class AppModule {
         PresenceModule,
         RelayModule,
         HealthModule,
+        ReferenceModule,
       ],
       providers: [Schedule],
     };
