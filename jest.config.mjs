@@ -7,6 +7,7 @@ const common = {
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {
     '^@relay/protocol$': '<rootDir>/protocol/index.ts',
+    '^@relay/protocol/schemas$': '<rootDir>/protocol/schemas.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   transform: {

@@ -12,7 +12,7 @@ const RANKS: readonly (readonly string[])[] = [
   ['backplane'],
   ['keys', 'presence', 'queue'],
   ['relay'],
-  ['health', 'metrics'],
+  ['health', 'metrics', 'reference'],
   ['app'],
   ['main.ts', 'verify.ts'],
 ];
@@ -63,7 +63,7 @@ function rankOf(house: string): number {
 
 /** The house that an import leads to, or `null` for a package. */
 function targetHouse({ file, target }: Import): string | null {
-  if (target === '@relay/protocol') return 'protocol';
+  if (/^@relay\/protocol(\/|$)/.test(target)) return 'protocol';
   return target.startsWith('.') ? houseOf(relative(ROOT, resolve(ROOT, dirname(file), target))) : null;
 }
 

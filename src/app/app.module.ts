@@ -10,6 +10,7 @@ import { MetricsModule } from '../metrics/metrics.module.js';
 import { PresenceModule } from '../presence/presence.module.js';
 import { QueueModule } from '../queue/queue.module.js';
 import { RelayModule } from '../relay/relay.module.js';
+import { ReferenceModule } from '../reference/reference.module.js';
 import { Schedule } from './schedule.js';
 import { StorageModule } from './storage.js';
 
@@ -52,6 +53,7 @@ export class AppModule {
         RelayModule,
         HealthModule,
         MetricsModule,
+        ReferenceModule,
       ],
       providers: [Schedule],
     };
