@@ -110,7 +110,12 @@ export class Connection implements PresenceWatcher, ReaderEvents {
 
   /** Whether what is sent now comes after everything that is owed to this connection. */
   get isLive(): boolean {
-    return this.isOpen && this.reader?.hasCaughtUp === true && !this.link.isCongested;
+    return this.isOpen && this.reader?.hasCaughtUp === true && !this.link.isCongested && this.canConfirm;
+  }
+
+  /** Whether it can still be asked to confirm what the mailbox does not hold: a client that never does is asked no more. */
+  get canConfirm(): boolean {
+    return this.unstored?.isFull !== true;
   }
 
   /** A frame that is not stored, but must be confirmed; no more of them wait for it than a window holds. */
@@ -219,7 +224,9 @@ export class Connection implements PresenceWatcher, ReaderEvents {
 
   /** Calls back once the client has what it was sent so far; never, if its link turns out to be dead. Asks with the next tick. */
   whenArrived(arrived: () => void): void {
-    (this.unstored ??= new UnstoredFrames()).add(arrived, false);
+    const unstored = (this.unstored ??= new UnstoredFrames());
+    unstored.add(arrived, false);
+    if (unstored.isUrgent) this.markFlush();
   }
 
   presenceChanged(address: Address, { online, lastSeen }: PresenceStatus): void {

@@ -72,21 +72,22 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
     },
     {
       provide: Receipts,
-      inject: [Rooms, QueueRepository],
-      useFactory: (rooms: Rooms, queue: QueueRepository) => new Receipts(rooms, queue),
+      inject: [Rooms, QueueRepository, Backplane],
+      useFactory: (rooms: Rooms, queue: QueueRepository, backplane: Backplane) => new Receipts(rooms, queue, backplane),
     },
     { provide: Verdicts, inject: [Clock], useFactory: (clock: Clock) => new Verdicts(clock) },
     {
       provide: Delivery,
-      inject: [Rooms, QueueRepository, Receipts, Verdicts, Clock, Logger],
+      inject: [Rooms, QueueRepository, Receipts, Verdicts, Backplane, Clock, Logger],
       useFactory: (
         rooms: Rooms,
         queue: QueueRepository,
         receipts: Receipts,
         verdicts: Verdicts,
+        backplane: Backplane,
         clock: Clock,
         logger: Logger,
-      ) => new Delivery(rooms, queue, receipts, verdicts, clock, logger),
+      ) => new Delivery(rooms, queue, receipts, verdicts, backplane, clock, logger),
     },
     {
       provide: Ephemeral,

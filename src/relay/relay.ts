@@ -25,7 +25,7 @@ import type { Connection, ConnectionHost, Joined, Opening, SignedInFrame } from 
 import type { Delivery } from './delivery.js';
 import type { Ephemeral } from './ephemeral.js';
 import { MailboxReader } from './mailbox-reader.js';
-import type { Room, Rooms } from './room.js';
+import { learn, type Room, type Rooms, supersede } from './room.js';
 import type { Verdicts } from './verdicts.js';
 
 export interface RelayParts {
@@ -74,12 +74,12 @@ export class Relay implements ConnectionHost {
         .join('mailbox', address)
         .catch(() => logger.debug('not subscribed yet', { connection: connection.id }));
       const exclusive = opening.type === 'hello';
+      const hearing = backplane.hearing('mailbox', address);
       const [cursor] = await Promise.all([
         queue.open(address, connection.device, { exclusive }),
         presence.connected(address, connection.id),
       ]);
-      room.devices = cursor.devices;
-      room.isHeldElsewhere ||= cursor.isHeldElsewhere;
+      learn(room, cursor, hearing);
       if (exclusive) this.takeOver(connection, room, cursor.claim);
       const window = this.windowOf(opening);
       const reader = new MailboxReader(
@@ -159,11 +159,7 @@ export class Relay implements ConnectionHost {
     const room = this.parts.rooms.get(address);
     if (room === undefined) return;
     room.isHeldElsewhere = true;
-    if (claim === 0) return;
-    (room.claims ??= new Map<string, number>()).set(device, Math.max(claim, room.claims.get(device) ?? 0));
-    for (const connection of [...room.connections]) {
-      if (connection.device === device && connection.claim > 0 && connection.claim < claim) connection.close(4409);
-    }
+    if (claim > 0) supersede(room, device, claim);
   }
 
   failed(connection: Connection, what: string, error: unknown): void {
@@ -299,11 +295,8 @@ export class Relay implements ConnectionHost {
   /** Of the connections of one device only the newest stays, on whichever node. */
   private takeOver(connection: Connection, room: Room, claim: number): void {
     const latest = room.claims?.get(connection.device) ?? 0;
-    (room.claims ??= new Map<string, number>()).set(connection.device, Math.max(latest, claim));
-    for (const other of [...room.connections]) {
-      if (other !== connection && other.device === connection.device && other.claim > 0 && other.claim < claim)
-        other.close(4409);
-    }
+    // Its own claim is not set yet.
+    supersede(room, connection.device, claim);
     if (latest > claim) connection.close(4409);
   }
 
