@@ -27,6 +27,7 @@ import type { Link, Mark } from './link.js';
 import { Liveness } from './liveness.js';
 import type { MailboxReader, ReaderEvents } from './mailbox-reader.js';
 import type { Room } from './room.js';
+import { OneAtATime } from './one-at-a-time.js';
 import { UnstoredFrames } from './unstored-frames.js';
 
 /** What a client may send once it has signed in, and the relay handles. */
@@ -93,6 +94,8 @@ export class Connection implements PresenceWatcher, ReaderEvents {
   private isStopped = false;
   private whenSent: (() => void) | null = null;
   private unstored: UnstoredFrames | null = null;
+  /** Made when first needed. */
+  private inTurn: OneAtATime | null = null;
   private readonly liveness: Liveness;
 
   constructor(
@@ -160,6 +163,7 @@ export class Connection implements PresenceWatcher, ReaderEvents {
 
   drained(): void {
     this.reader?.readOn();
+    this.inTurn?.runNext();
     const owed = this.presenceOwed;
     this.presenceOwed = null;
     for (const [address, status] of owed ?? []) this.presenceChanged(address, status);
@@ -227,6 +231,12 @@ export class Connection implements PresenceWatcher, ReaderEvents {
     const unstored = (this.unstored ??= new UnstoredFrames());
     unstored.add(arrived, false);
     if (unstored.isUrgent) this.markFlush();
+  }
+
+  /** One answer of many at a time, and none while the client has not read the last; false where too many wait already. */
+  answerInTurn(answer: () => Promise<void>): boolean {
+    this.inTurn ??= new OneAtATime(() => this.isOpen && !this.link.isCongested);
+    return this.inTurn.add(answer);
   }
 
   presenceChanged(address: Address, { online, lastSeen }: PresenceStatus): void {
@@ -307,6 +317,7 @@ export class Connection implements PresenceWatcher, ReaderEvents {
       return;
     }
     this.reader?.readOn();
+    this.inTurn?.runNext();
     this.resumeWhenPossible();
     if (this.isPaused && !this.link.isCongested) this.liveness.heard(now);
     if (this.mustAskAgain !== null && this.room !== null) {

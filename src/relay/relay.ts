@@ -51,6 +51,7 @@ export interface RelayOptions {
 const HOUR_MS = 60 * 60 * 1000;
 /** Of a ping: a burst of sends beyond the rate is a mistake, ten times as much of it a flood. */
 const REFUSAL_WEIGHT = 0.1;
+const HISTORY_RETRY_AFTER_MS = 1_000;
 
 /** What happens to a frame once it is decoded and its sender known. */
 export class Relay implements ConnectionHost {
@@ -246,7 +247,11 @@ export class Relay implements ConnectionHost {
       return connection.chattered(1);
     }
     if (!this.mayRoute(connection, room)) return;
-    this.run(connection, this.sendHistory(connection, room.address, before as EntryId | null, limit));
+    const answer = (): Promise<void> =>
+      this.attempt(connection, this.sendHistory(connection, room.address, before as EntryId | null, limit));
+    if (connection.answerInTurn(answer)) return;
+    connection.refuse('rate_limited', { retryAfterMs: HISTORY_RETRY_AFTER_MS });
+    connection.chattered(REFUSAL_WEIGHT);
   }
 
   private async sendHistory(connection: Connection, of: Address, before: EntryId | null, limit: number | null) {
@@ -279,7 +284,11 @@ export class Relay implements ConnectionHost {
 
   /** What a frame set off may fail, and its sender hears of it. */
   private run(connection: Connection, work: Promise<void>): void {
-    work.catch((error: unknown) => {
+    void this.attempt(connection, work);
+  }
+
+  private attempt(connection: Connection, work: Promise<void>): Promise<void> {
+    return work.catch((error: unknown) => {
       if (error instanceof RelayError) return connection.refuse(error.code, { message: error.message });
       this.failed(connection, 'frame not handled', error);
       connection.refuse('internal');
