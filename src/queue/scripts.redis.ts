@@ -58,7 +58,7 @@ export function mailboxScripts({ stateTtlMs, historyMs }: ScriptRules) {
     PLACE_KEPT_MS,
   };
   STATE_PLACES.forEach((name, i) => (constants[name] = i + 1));
-  constants['STATE_SIZE'] = STATE_PLACES.length;
+  constants.STATE_SIZE = STATE_PLACES.length;
   const fill = (lua: string, more: Record<string, number> = {}): string => {
     const all = { ...constants, ...more };
     return lua.replace(/\b[A-Z][A-Z_]+\b/g, (name) => (name in all ? String(all[name]) : name));
