@@ -67,7 +67,14 @@ async function openRedis(settings: Settings, clock: Clock, logger: Logger): Prom
     const lastSeenMs = settings.retentionMs;
     const { durability } = settings;
     return {
-      queue: new RedisQueueRepository({ client, backplane, clock: storeClock, durability, ...queueRules(settings) }),
+      queue: new RedisQueueRepository({
+        client,
+        backplane,
+        clock: storeClock,
+        durability,
+        logger,
+        ...queueRules(settings),
+      }),
       keys: new RedisKeyRepository(client, storeClock),
       presence: new RedisPresenceRepository({ client, clock: storeClock, node, lastSeenMs }),
       backplane,

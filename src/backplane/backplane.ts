@@ -35,6 +35,12 @@ export abstract class Backplane {
 
   abstract leave(topic: Topic, address: Address): void;
 
+  /**
+   * 0 where what others send to the topic may go unheard now, as far as this node knows, else a number that was never
+   * there before it was heard again. While it stays the same, nothing has been missed.
+   */
+  abstract hearing(topic: Topic, address: Address): number;
+
   /** Resolves with how many other nodes heard it. */
   abstract send(topic: Topic, address: Address, kind: Kind, payload: string): Promise<number>;
 

@@ -90,6 +90,8 @@ describe('settings', () => {
       SEND_BURST: '1',
       MAX_CONNECTIONS_PER_IP: '3',
       MAX_CONNECTIONS: '4',
+      METRICS_PORT: '9000',
+      METRICS_HOST: '::1',
       DRAIN_SECONDS: '2.5',
     });
     expect({ ...settings }).toEqual({
@@ -123,6 +125,8 @@ describe('settings', () => {
       sendBurst: 1,
       maxConnectionsPerIp: 3,
       maxConnections: 4,
+      metricsPort: 9000,
+      metricsHost: '::1',
       drainSeconds: 2.5,
     });
     expect(Object.keys(settings)).toHaveLength(SETTING_ROWS.length);

@@ -31,6 +31,10 @@ class Wires extends Backplane {
     this.joins.set(address, this.joins.get(address)! - 1);
   }
 
+  override hearing(_topic: Topic, address: Address): number {
+    return this.isDown ? 0 : (this.joins.get(address) ?? 0);
+  }
+
   override send(_topic: Topic, address: Address, kind: Kind, payload: string): Promise<number> {
     if (this.isDown) return Promise.reject(new RelayError('store_unavailable'));
     const others = this.all.filter((other) => other !== this && !other.isDown && (other.joins.get(address) ?? 0) > 0);

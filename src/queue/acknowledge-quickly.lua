@@ -3,8 +3,12 @@
 -- whose arguments and answers it has.
 do
   local known = redis.call('HMGET', KEYS[2], 's', 'v')
-  if known[1] and known[2] and HISTORY_MS == 0 then
-    local S, devices, now = cmsgpack.unpack(known[1]), cmsgpack.unpack(known[2]), tonumber(ARGV[1])
+  local isRead, S, devices = known[1] and known[2] and ARGV[9] == '' and HISTORY_MS == 0
+  if isRead then isRead, S = pcall(cmsgpack.unpack, known[1]) end
+  if isRead then isRead, devices = pcall(cmsgpack.unpack, known[2]) end
+  -- What cannot be read, acknowledge.lua makes anew.
+  if isRead and type(S) == 'table' and #S == STATE_SIZE and type(devices) == 'table' then
+    local now = tonumber(ARGV[1])
     local device, ms, sequence, claim = devices[1], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
     local before = S[FURTHEST]
     if
@@ -26,7 +30,7 @@ do
       end
       S[FURTHEST], S[FURTHEST_MS], S[MESSAGES_AT_FURTHEST], S[BYTES_AT_FURTHEST] = sequence, ms, S[MESSAGES], S[BYTES]
       S[PENDING], S[PENDING_BYTES], S[MESSAGES_AT_TRIM], S[BYTES_AT_TRIM] = 0, 0, S[MESSAGES], S[BYTES]
-      S[DUE], S[LATEST_DUE], S[IS_MIXED], S[HAS_TTL] = 0, 0, 0, 1
+      S[DUE], S[LATEST_DUE], S[IS_MIXED], S[HAS_TTL], S[HOLES], S[HOLE_BYTES] = 0, 0, 0, 1, 0, 0
       device[2], device[3], device[4] = ms, sequence, now
       redis.call('HSET', KEYS[2], 's', cmsgpack.pack(S), 'v', cmsgpack.pack(devices))
       redis.call('PEXPIRE', KEYS[2], STATE_TTL)

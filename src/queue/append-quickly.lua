@@ -4,8 +4,11 @@
 do
   local digest = string.sub(redis.sha1hex(ARGV[3] .. ARGV[4]), 1, 22)
   local known = redis.call('HMGET', KEYS[2], 's', digest)
-  if known[1] and not known[2] then
-    local S, now, bytes, expires = cmsgpack.unpack(known[1]), tonumber(ARGV[1]), #ARGV[8], tonumber(ARGV[6])
+  local isRead, S = known[1] and not known[2]
+  if isRead then isRead, S = pcall(cmsgpack.unpack, known[1]) end
+  -- What cannot be read, append.lua makes anew.
+  if isRead and type(S) == 'table' and #S == STATE_SIZE then
+    local now, bytes, expires = tonumber(ARGV[1]), #ARGV[8], tonumber(ARGV[6])
     local messages, total, pending, pendingBytes = S[MESSAGES] + 1, S[BYTES] + bytes, S[PENDING] + 1, S[PENDING_BYTES] + bytes
     if
       (S[DUE] == 0 or now < S[DUE])

@@ -83,7 +83,7 @@ local function makeRoom()
     setPending(S[PENDING] - 1, S[PENDING_BYTES] - size)
     S[DROPPED] = math.max(S[DROPPED], sequence)
     redis.call('HINCRBY', TOT, 'd', 1)
-    frontMoved()
+    frontMoved(1, size)
   until not obstacle()
   return true
 end
@@ -101,28 +101,24 @@ S[MESSAGES] = S[MESSAGES] + 1
 S[BYTES] = S[BYTES] + bytes
 local value = string.sub(fingerprint, 1, 1) .. S[MESSAGES] .. ' ' .. S[BYTES] .. ' ' .. bytes .. ' ' .. ARGV[6] .. ' '
   .. ARGV[7] .. ' ' .. sender .. ' ' .. messageId .. '\n' .. ARGV[8]
-local id = S[LAST_MS] .. '-' .. S[LAST]
-if redis.pcall('XADD', MB, id, 'e', value).err then
-  -- Somebody else wrote into the log with a later time.
-  local top = redis.call('XREVRANGE', MB, '+', '-', 'COUNT', 1)[1]
-  S[LAST_MS] = idParts(top[1]) + 1
-  id = S[LAST_MS] .. '-' .. S[LAST]
-  redis.call('XADD', MB, id, 'e', value)
-end
+local id = addEntry(value)
 addShare(sender, 1, bytes)
 setPending(S[PENDING] + 1, S[PENDING_BYTES] + bytes)
 if expires < S[LATEST_DUE] then S[IS_MIXED] = 1 else S[LATEST_DUE] = expires end
 if S[DUE] == 0 or expires < S[DUE] then setDue(expires) end
 
 -- A device that stays behind while another keeps up loses its oldest entries, so it never closes the mailbox.
-while S[MESSAGES] - S[MESSAGES_AT_TRIM] > maxMessages or S[BYTES] - S[BYTES_AT_TRIM] > maxBytes do
+local count, size = inLog()
+while count > maxMessages or size > maxBytes do
   local first = firstEntry()
   if not first then break end
+  local kind, _, _, own = header(first)
   local _, sequence = idParts(first[1])
-  if sequence > S[FURTHEST] then break end
+  if kind and sequence > S[FURTHEST] then break end
   redis.call('XDEL', MB, first[1])
-  S[DROPPED] = math.max(S[DROPPED], sequence)
-  frontMoved()
+  if kind then S[DROPPED] = math.max(S[DROPPED], sequence) end
+  frontMoved(kind and isMessage(kind) and 1 or 0, own or 0)
+  count, size = inLog()
 end
 
 redis.call('HINCRBY', TOT, 'a', 1)

@@ -9,6 +9,7 @@ import {
   type Cursor,
   type DeviceId,
   type Entry,
+  type Glance,
   type HistoryPage,
   type MailboxLimits,
   type MessageEntry,
@@ -103,8 +104,10 @@ export class Mailbox {
     return this.pendingLoad.messages;
   }
 
-  get newest(): EntryId | null {
-    return this.head;
+  glance(): Glance {
+    const claimed = this.devices.filter(({ claim }) => claim > 0);
+    const claims = new Map(claimed.map(({ id, claim }) => [id, claim]));
+    return { head: this.head, devices: this.devices.length, claims, isHeldElsewhere: false };
   }
 
   /** `roomBytes`: what the store as a whole can still hold. */

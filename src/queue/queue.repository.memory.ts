@@ -9,6 +9,7 @@ import {
   type Appended,
   type Cursor,
   type DeviceId,
+  type Glance,
   type HistoryPage,
   type Ledger,
   type MailboxLimits,
@@ -36,6 +37,7 @@ export interface MemoryQueueOptions {
   readonly maxTotalBytes: number;
 }
 
+const UNKNOWN: Glance = { head: null, devices: 0, claims: new Map(), isHeldElsewhere: false };
 const EMPTY_PAGE: Page = { entries: [], upTo: null, droppedUpTo: 0, acknowledgedUpTo: 0 };
 /** A mailbox is remembered this much longer than its mail, so that a device that comes back late learns what it missed. */
 const STATE_GRACE_MS = 2 * 60 * 60 * 1000;
@@ -122,8 +124,8 @@ export class MemoryQueueRepository extends QueueRepository {
     return Promise.resolve(this.mailboxes.get(address)?.clear(this.instant()) ?? 0);
   }
 
-  override heads(addresses: readonly Address[]): Promise<readonly (EntryId | null)[]> {
-    return Promise.resolve(addresses.map((address) => this.mailboxes.get(address)?.newest ?? null));
+  override glance(addresses: readonly Address[]): Promise<readonly Glance[]> {
+    return Promise.resolve(addresses.map((address) => this.mailboxes.get(address)?.glance() ?? UNKNOWN));
   }
 
   override history(
@@ -169,6 +171,10 @@ export class MemoryQueueRepository extends QueueRepository {
 
   override now(): number {
     return this.options.clock.now();
+  }
+
+  override reach(): Promise<void> {
+    return Promise.resolve();
   }
 
   override onAppended(): void {

@@ -1,6 +1,7 @@
 import { type Address, RelayError } from '@relay/protocol';
 import { createHash } from 'node:crypto';
 import type { Backplane } from '../backplane/backplane.js';
+import type { Logger } from '../common/logger.js';
 import { NotExecuted, type RedisClient, type Script } from '../redis/redis-client.redis.js';
 import { BUCKETS, bucketOf } from '../redis/redis-key.redis.js';
 import { type EntryId, formatEntryId, isLater, msOf, sequenceOf } from './entry-id.js';
@@ -14,6 +15,8 @@ import {
   type AppendedElsewhere,
   type Cursor,
   type DeviceId,
+  type Entry,
+  type Glance,
   type HistoryPage,
   type Ledger,
   type MailboxLimits,
@@ -46,6 +49,7 @@ export interface RedisQueueOptions {
   readonly durability?: 'primary' | 'replica';
   /** How old a ledger may be: summing it reads every bucket. */
   readonly ledgerMaxAgeMs?: number;
+  readonly logger?: Logger;
 }
 
 interface State {
@@ -63,6 +67,8 @@ const STATE_GRACE_MS = 2 * 60 * 60 * 1000;
 const BUCKETS_PER_TURN = 256;
 const MAILBOXES_PER_CALL = 50;
 const OWED_FOR_MS = 30_000;
+/** Of a bucket in one call; a page has about a hundred. */
+const OWED_PAGES = 20;
 const PURGE_LEASE_MS = 60_000;
 const HISTORY_PAGE = 100;
 const MAX_KEPT_KEYS = 20_000;
@@ -96,6 +102,9 @@ export class RedisQueueRepository extends QueueRepository {
   private readonly notListening: string;
   private readonly replicating = new Map<number, Promise<void>>();
   private nextBucket = 0;
+  /** Where to go on in buckets that owe more than a call looks through. */
+  private readonly owedCursors = new Map<number, string>();
+  private rebuilt = 0;
   private ledgerRead: { readonly at: number; readonly ledger: Promise<Ledger> } | null = null;
 
   constructor(private readonly options: RedisQueueOptions) {
@@ -160,31 +169,38 @@ export class RedisQueueRepository extends QueueRepository {
     const acknowledgedUpTo = sequenceOf(furthest);
     // Without knowing their sizes, no more than can be expected to fit: a page must not cost a hundred times what it holds.
     const count = Math.min(maxEntries, Math.max(1, Math.ceil(maxBytes / Math.max(1, meanBytes))));
-    const found = await this.range(mailbox, after, count);
-    const now = this.options.clock.now();
-    const entries: MessageEntry[] = [];
+    const entries: Entry[] = [];
     let upTo = after;
     let bytes = 0;
-    for (const [id, fields] of found) {
-      const unpacked = unpackEntry(id, fields[1] ?? '');
-      if (isShown(unpacked, now)) {
-        const entry = unpacked.entry as MessageEntry;
-        bytes += entry.kind === 'message' ? Buffer.byteLength(entry.content) : 0;
-        if (bytes > maxBytes && entries.length > 0) return { entries, upTo, droppedUpTo, acknowledgedUpTo };
-        entries.push(entry);
+    let position = after;
+    // What nobody can read must not look like the end: a page holds an entry as long as there is one.
+    for (;;) {
+      const found = await this.range(mailbox, position, count);
+      const now = this.options.clock.now();
+      for (const [id, fields] of found) {
+        position = id as EntryId;
+        const unpacked = unpackEntry(id, fields[1] ?? '');
+        if (unpacked === null) continue;
+        if (isShown(unpacked, now)) {
+          const { entry } = unpacked;
+          bytes += entry.kind === 'message' ? Buffer.byteLength(entry.content) : 0;
+          if (bytes > maxBytes && entries.length > 0) return { entries, upTo, droppedUpTo, acknowledgedUpTo };
+          entries.push(entry);
+        }
+        upTo = position;
       }
-      upTo = id as EntryId;
+      if (found.length < count) return { entries, upTo: laterOf(head, upTo), droppedUpTo, acknowledgedUpTo };
+      if (entries.length > 0) return { entries, upTo, droppedUpTo, acknowledgedUpTo };
     }
-    if (found.length < count) upTo = laterOf(head, upTo);
-    return { entries, upTo, droppedUpTo, acknowledgedUpTo };
   }
 
   override async acknowledge(mailbox: Address, acknowledgement: Acknowledgement): Promise<Acknowledged> {
-    const { device, upTo, claim = 0, keepAfter, messages = [] } = acknowledgement;
+    const { device, upTo, claim = 0, keepAfter, isShared = false, messages = [] } = acknowledgement;
     const keep = keepAfter === undefined ? '' : (keepAfter ?? '0-0');
     const owedMessages =
       messages.length === 0 ? '' : JSON.stringify(messages.map((one) => [one.sequence, one.from, one.messageId]));
-    const args = [device, msOf(upTo), sequenceOf(upTo), claim, keep, owedMessages];
+    const others = isShared ? this.listener(mailbox) : '';
+    const args = [device, msOf(upTo), sequenceOf(upTo), claim, keep, owedMessages, others];
     const [kind, before, silent, owed] = await this.onMailbox(
       this.scripts.acknowledge,
       mailbox,
@@ -247,9 +263,15 @@ export class RedisQueueRepository extends QueueRepository {
     return (await this.onMailbox(this.scripts.clear, mailbox, this.options.clock.now(), [])) as unknown as number;
   }
 
-  override async heads(mailboxes: readonly Address[]): Promise<readonly (EntryId | null)[]> {
-    const states = await Promise.all(mailboxes.map((mailbox) => this.state(mailbox)));
-    return states.map((state) => state?.head ?? null);
+  override async glance(mailboxes: readonly Address[]): Promise<readonly (Glance | null)[]> {
+    const glances = await Promise.allSettled(mailboxes.map((mailbox) => this.glanceAt(mailbox)));
+    const failed = glances.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
+    const away = failed.find(({ reason }) => reason instanceof RelayError);
+    if (away !== undefined) throw away.reason;
+    if (failed.length > 0) {
+      this.options.logger?.error('mailboxes that cannot be read', failed[0]!.reason, { count: failed.length });
+    }
+    return glances.map((glance) => (glance.status === 'fulfilled' ? glance.value : null));
   }
 
   override async history(
@@ -324,15 +346,10 @@ export class RedisQueueRepository extends QueueRepository {
   }
 
   override async owed(): Promise<readonly OwedReceipts[]> {
-    const now = this.options.clock.now();
     const items: OwedItem[] = [];
     for (let bucket = 0; bucket < BUCKETS; bucket += BUCKETS_PER_TURN) {
-      const replies = await Promise.all(
-        Array.from({ length: BUCKETS_PER_TURN }, (_, i) =>
-          this.options.client.run(this.scripts.owed, [this.bucketKey('out', bucket + i)], [now, now + OWED_FOR_MS]),
-        ),
-      );
-      replies.forEach((reply, i) => items.push(...parseOwed(bucket + i, reply as string[])));
+      const due = await Promise.all(Array.from({ length: BUCKETS_PER_TURN }, (_, i) => this.dueIn(bucket + i)));
+      items.push(...due.flat());
     }
     return Promise.all(items.map((item) => this.owedReceipts(item)));
   }
@@ -368,6 +385,12 @@ export class RedisQueueRepository extends QueueRepository {
     return this.options.clock.now();
   }
 
+  override async reach(): Promise<void> {
+    const { client } = this.options;
+    const buckets = client.isCluster ? this.bucketOfEachPrimary() : [0];
+    await Promise.all(buckets.map((bucket) => client.command('HGET', this.bucketKey('tot', bucket), 'a')));
+  }
+
   override onAppended(listener: AppendedElsewhere): void {
     this.options.backplane.listen('e', (mailbox, payload) => {
       const space = payload.indexOf(' ');
@@ -391,16 +414,46 @@ export class RedisQueueRepository extends QueueRepository {
     return waiting;
   }
 
+  /** Each primary is asked once; what none is known to serve makes the command itself fail. */
+  private bucketOfEachPrimary(): number[] {
+    const buckets = new Map<string | undefined, number>();
+    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+      const primary = this.options.client.primaryOf(`{${bucket}}`);
+      if (!buckets.has(primary)) buckets.set(primary, bucket);
+    }
+    return [...buckets.values()];
+  }
+
+  /** Goes on where the last call stopped, until something is due or, for now, enough was looked through. */
+  private async dueIn(bucket: number): Promise<OwedItem[]> {
+    const now = this.options.clock.now();
+    let cursor = this.owedCursors.get(bucket) ?? '0';
+    let due: OwedItem[] = [];
+    for (let page = 0; page < OWED_PAGES && due.length === 0; page++) {
+      const args = [now, now + OWED_FOR_MS, cursor];
+      const reply = await this.options.client.run(this.scripts.owed, [this.bucketKey('out', bucket)], args);
+      const [next = '0', ...found] = reply as string[];
+      due = parseOwed(bucket, found);
+      cursor = next;
+      if (cursor === '0') break;
+    }
+    if (cursor === '0') this.owedCursors.delete(bucket);
+    else this.owedCursors.set(bucket, cursor);
+    return due;
+  }
+
   private async readLedger(): Promise<Ledger> {
-    const sum = { a: 0, k: 0, x: 0, d: 0, b: 0 };
+    const sum = { a: 0, k: 0, x: 0, d: 0, b: 0, r: 0 };
     const replies = await Promise.all(
       Array.from({ length: BUCKETS }, (_, bucket) =>
-        this.options.client.command('HMGET', this.bucketKey('tot', bucket), 'a', 'k', 'x', 'd', 'b'),
+        this.options.client.command('HMGET', this.bucketKey('tot', bucket), 'a', 'k', 'x', 'd', 'b', 'r'),
       ),
     );
     for (const reply of replies as (string | null)[][]) {
       Object.keys(sum).forEach((field, i) => (sum[field as keyof typeof sum] += Number(reply[i] ?? 0)));
     }
+    if (sum.r > this.rebuilt) this.options.logger?.error('damaged mailboxes were rebuilt', undefined, { count: sum.r });
+    this.rebuilt = sum.r;
     const { a: accepted, k: acknowledged, x: expired, d: dropped, b: mailboxes } = sum;
     return {
       accepted,
@@ -429,7 +482,9 @@ export class RedisQueueRepository extends QueueRepository {
   }
 
   private async state(mailbox: Address): Promise<State | null> {
-    const reply = await this.options.client.run(this.scripts.state, [this.key('st', mailbox)], []);
+    const reply = await this.orRebuilt(mailbox, () =>
+      this.options.client.run(this.scripts.state, [this.key('st', mailbox)], []),
+    );
     if (reply === null) return null;
     const [last = 0, lastMs = 0, droppedUpTo = 0, furthest = 0, furthestMs = 0, pending = 0, due = 0, meanBytes = 0] = (
       reply as Reply
@@ -442,6 +497,28 @@ export class RedisQueueRepository extends QueueRepository {
       due,
       meanBytes,
     };
+  }
+
+  private async glanceAt(mailbox: Address): Promise<Glance> {
+    const keys = [this.key('st', mailbox), this.key('mb', mailbox)];
+    const reply = await this.orRebuilt(mailbox, () =>
+      this.options.client.run(this.scripts.glance, keys, [this.listener(mailbox)]),
+    );
+    const [last, lastMs, others, devices, ...claimed] = reply as Reply;
+    const claims = new Map<DeviceId, number>();
+    for (let i = 0; i < claimed.length; i += 2) claims.set(String(claimed[i]), Number(claimed[i + 1]));
+    const head = last === 0 ? null : formatEntryId(Number(lastMs), Number(last));
+    return { head, devices: Number(devices), claims, isHeldElsewhere: Number(others) > 0 };
+  }
+
+  /** A script that only reads says that the state is damaged; any that writes makes it anew first. */
+  private async orRebuilt(mailbox: Address, look: () => Promise<unknown>): Promise<unknown> {
+    const reply = await look();
+    if (reply !== 'damaged') return reply;
+    await this.expire(mailbox);
+    const again = await look();
+    if (again === 'damaged') throw new Error('A state is damaged and cannot be rebuilt');
+    return again;
   }
 
   private async range(mailbox: Address, after: EntryId | null, count: number): Promise<StreamReply> {

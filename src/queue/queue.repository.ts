@@ -91,6 +91,17 @@ export interface Cursor {
   readonly isHeldElsewhere: boolean;
 }
 
+/** What a node compares with what hints told it of a mailbox. */
+export interface Glance {
+  /** The newest entry that the mailbox ever had. */
+  readonly head: EntryId | null;
+  readonly devices: number;
+  /** The latest exclusive opening of each device that had one. */
+  readonly claims: ReadonlyMap<DeviceId, number>;
+  /** Whether another node holds a connection of the address, as far as the store knows. */
+  readonly isHeldElsewhere: boolean;
+}
+
 export interface OpenOptions {
   /** From now on only this opening acknowledges for the device: earlier ones are superseded. */
   readonly exclusive?: boolean;
@@ -104,6 +115,11 @@ export interface Acknowledgement {
   readonly claim?: number;
   /** Entries after this one stay: a live connection still has to read them. */
   readonly keepAfter?: EntryId | null | undefined;
+  /**
+   * Other nodes may hold connections of the address: what one of them still has to read stays too, as its own `keepAfter`
+   * said; everything, while one has not said it.
+   */
+  readonly isShared?: boolean;
   /** Messages up to `upTo` whose senders are owed `delivered`, unless it is known to be owed no more. */
   readonly messages?: readonly MessageReference[];
 }
@@ -204,7 +220,7 @@ export abstract class QueueRepository {
 
   /**
    * Cumulative and monotonic: an older `upTo` changes nothing. Entries leave the log when every device has passed
-   * them, but not those after `keepAfter`, which a live connection still has to read.
+   * them, but not those that a live connection still has to read, here (`keepAfter`) or on another node (`isShared`).
    */
   abstract acknowledge(mailbox: Address, acknowledgement: Acknowledgement): Promise<Acknowledged>;
 
@@ -220,8 +236,8 @@ export abstract class QueueRepository {
   /** Drops what is pending, on the owner's word; returns how many messages that were. */
   abstract clear(mailbox: Address): Promise<number>;
 
-  /** The newest entry that each mailbox ever had. */
-  abstract heads(mailboxes: readonly Address[]): Promise<readonly (EntryId | null)[]>;
+  /** In the order asked for; `null` for one that cannot be read, which keeps no other back. */
+  abstract glance(mailboxes: readonly Address[]): Promise<readonly (Glance | null)[]>;
 
   /** Messages before an id (`null`: the newest), newest first, as far as they are kept. */
   abstract history(
@@ -247,6 +263,9 @@ export abstract class QueueRepository {
 
   /** The clock that `queuedAt` and expiry go by, ms since 1970; the same for all nodes. */
   abstract now(): number;
+
+  /** Asks the store itself, every part of it, whether it answers; rejects where it does not. */
+  abstract reach(): Promise<void>;
 
   /** One listener. Never called where there is but one node. */
   abstract onAppended(listener: AppendedElsewhere): void;

@@ -39,7 +39,13 @@ export class QueueService {
   async acknowledge(mailbox: Address, upTo: EntryId): Promise<number> {
     const messages = await this.pendingUpTo(mailbox, upTo);
     const keepAfter = this.observer.keepAfter(mailbox);
-    const result = await this.queue.acknowledge(mailbox, { device: CLASSIC_DEVICE, upTo, keepAfter, messages });
+    const result = await this.queue.acknowledge(mailbox, {
+      device: CLASSIC_DEVICE,
+      upTo,
+      keepAfter,
+      isShared: true,
+      messages,
+    });
     if (result.kind !== 'acknowledged') throw new RelayError('ack_ahead');
     const { before, silent, owed } = result;
     const first = messages.filter(({ sequence }) => sequence > before && !silent.includes(sequence));

@@ -2,7 +2,10 @@ import { readFileSync } from 'node:fs';
 import type { Script } from '../redis/redis-client.redis.js';
 import type { MailboxLimits } from './queue.repository.js';
 
-/** Places in the packed state of a mailbox, from 1. `…_AT_TRIM` and `…_AT_FURTHEST` are the counts at those places of the log. */
+/**
+ * Places in the packed state of a mailbox, from 1. `…_AT_TRIM` and `…_AT_FURTHEST` are the counts at those places of the log;
+ * `HOLES` are messages that are missing between its first and its last.
+ */
 const STATE_PLACES = [
   'LAST',
   'LAST_MS',
@@ -25,6 +28,8 @@ const STATE_PLACES = [
   'HAS_LOST',
   'HAS_EARLY',
   'IS_MIXED',
+  'HOLES',
+  'HOLE_BYTES',
 ] as const;
 
 /** What the scripts of one relay go by; equal for all its nodes. */
@@ -37,6 +42,8 @@ export interface ScriptRules {
 
 /** Whoever runs a script that makes receipts due has them to itself for so long. */
 const OWED_TO_CALLER_MS = 15_000;
+/** How long a node that says nothing more is believed to be where it was. */
+const PLACE_KEPT_MS = 300_000;
 /** At its memory limit, Redis must still let clients in and take their acknowledgements: they make room. */
 const MAKES_ROOM = ' flags=allow-oom';
 
@@ -44,8 +51,14 @@ const read = (name: string): string => readFileSync(new URL(`./${name}.lua`, imp
 
 /** The scripts on one mailbox, with numbers in place of names: constants of Lua's own would be set up anew in each call. */
 export function mailboxScripts({ stateTtlMs, historyMs }: ScriptRules) {
-  const constants: Record<string, number> = { STATE_TTL: stateTtlMs, HISTORY_MS: historyMs, OWED_TO_CALLER_MS };
+  const constants: Record<string, number> = {
+    STATE_TTL: stateTtlMs,
+    HISTORY_MS: historyMs,
+    OWED_TO_CALLER_MS,
+    PLACE_KEPT_MS,
+  };
   STATE_PLACES.forEach((name, i) => (constants[name] = i + 1));
+  constants.STATE_SIZE = STATE_PLACES.length;
   const fill = (lua: string, more: Record<string, number> = {}): string => {
     const all = { ...constants, ...more };
     return lua.replace(/\b[A-Z][A-Z_]+\b/g, (name) => (name in all ? String(all[name]) : name));
@@ -77,6 +90,7 @@ export function mailboxScripts({ stateTtlMs, historyMs }: ScriptRules) {
     clear: onMailbox('clear', MAKES_ROOM),
     expire: onMailbox('expire', MAKES_ROOM),
     state: script('state', fill(read('state')), ' flags=no-writes', 1),
+    glance: script('glance', fill(read('glance')), ' flags=no-writes', 2),
     owed: script('owed', read('owed'), MAKES_ROOM, 1),
   };
 }

@@ -27,6 +27,7 @@ import type { Link, Mark } from './link.js';
 import { Liveness } from './liveness.js';
 import type { MailboxReader, ReaderEvents } from './mailbox-reader.js';
 import type { Room } from './room.js';
+import { OneAtATime } from './one-at-a-time.js';
 import { UnstoredFrames } from './unstored-frames.js';
 
 /** What a client may send once it has signed in, and the relay handles. */
@@ -96,6 +97,8 @@ export class Connection implements PresenceWatcher, ReaderEvents {
   private isStopped = false;
   private whenSent: (() => void) | null = null;
   private unstored: UnstoredFrames | null = null;
+  /** Made when first needed. */
+  private inTurn: OneAtATime | null = null;
   private readonly liveness: Liveness;
 
   constructor(
@@ -113,7 +116,12 @@ export class Connection implements PresenceWatcher, ReaderEvents {
 
   /** Whether what is sent now comes after everything that is owed to this connection. */
   get isLive(): boolean {
-    return this.isOpen && this.reader?.hasCaughtUp === true && !this.link.isCongested;
+    return this.isOpen && this.reader?.hasCaughtUp === true && !this.link.isCongested && this.canConfirm;
+  }
+
+  /** Whether it can still be asked to confirm what the mailbox does not hold: a client that never does is asked no more. */
+  get canConfirm(): boolean {
+    return this.unstored?.isFull !== true;
   }
 
   /** A frame that is not stored, but must be confirmed; no more of them wait for it than a window holds. */
@@ -178,6 +186,7 @@ export class Connection implements PresenceWatcher, ReaderEvents {
 
   drained(): void {
     this.reader?.readOn();
+    this.inTurn?.runNext();
     const owed = this.presenceOwed;
     this.presenceOwed = null;
     for (const [address, status] of owed ?? []) this.presenceChanged(address, status);
@@ -242,7 +251,15 @@ export class Connection implements PresenceWatcher, ReaderEvents {
 
   /** Calls back once the client has what it was sent so far; never, if its link turns out to be dead. Asks with the next tick. */
   whenArrived(arrived: () => void): void {
-    (this.unstored ??= new UnstoredFrames()).add(arrived, false);
+    const unstored = (this.unstored ??= new UnstoredFrames());
+    unstored.add(arrived, false);
+    if (unstored.isUrgent) this.markFlush();
+  }
+
+  /** One answer of many at a time, and none while the client has not read the last; false where too many wait already. */
+  answerInTurn(answer: () => Promise<void>): boolean {
+    this.inTurn ??= new OneAtATime(() => this.isOpen && !this.link.isCongested);
+    return this.inTurn.add(answer);
   }
 
   presenceChanged(address: Address, { online, lastSeen }: PresenceStatus): void {
@@ -323,6 +340,7 @@ export class Connection implements PresenceWatcher, ReaderEvents {
       return;
     }
     this.reader?.readOn();
+    this.inTurn?.runNext();
     this.resumeWhenPossible();
     if (this.isPaused && !this.link.isCongested) this.liveness.heard(now);
     if (this.mustAskAgain !== null && this.room !== null) {

@@ -1,4 +1,5 @@
 import { type Address, statusFrame } from '@relay/protocol';
+import type { Backplane } from '../backplane/backplane.js';
 import type { Clock } from '../common/clock.js';
 import type { Logger } from '../common/logger.js';
 import type { Metrics } from '../common/metrics.js';
@@ -7,6 +8,7 @@ import {
   type Acknowledged,
   CLASSIC_DEVICE,
   type Entry,
+  type Glance,
   type MessageEntry,
   type MessageReference,
   type Owed,
@@ -17,11 +19,11 @@ import {
 import type { Connection } from './connection.js';
 import { entryFrame } from './mailbox-reader.js';
 import type { Receipts } from './receipts.js';
-import type { Room, Rooms } from './room.js';
+import { learn, type Room, type Rooms, supersede } from './room.js';
 import type { Verdicts } from './verdicts.js';
 
-/** Mailboxes looked at in one go. */
-const HEADS_PER_CALL = 500;
+/** Whose mailboxes are looked at in one go. */
+const ROOMS_PER_CALL = 500;
 
 /** From the mailbox to the connections of its owner, and from their acknowledgements back to the sender. */
 export class Delivery {
@@ -33,6 +35,7 @@ export class Delivery {
     private readonly queue: QueueRepository,
     private readonly receipts: Receipts,
     private readonly verdicts: Verdicts,
+    private readonly backplane: Backplane,
     private readonly clock: Clock,
     private readonly metrics: Metrics,
     private readonly logger: Logger,
@@ -62,8 +65,9 @@ export class Delivery {
     const { device, claim } = connection;
     const entries = connection.unsettled(upTo);
     const messages = entries.filter((entry): entry is MessageEntry => entry.kind === 'message');
-    const keepAfter = device === CLASSIC_DEVICE ? this.slowestPosition(room.address) : undefined;
-    this.queue.acknowledge(room.address, { device, upTo, claim, keepAfter, messages }).then(
+    const keepAfter = this.slowestPosition(room.address);
+    const isShared = this.receipts.mayBeElsewhere(room);
+    this.queue.acknowledge(room.address, { device, upTo, claim, keepAfter, isShared, messages }).then(
       (result) => {
         this.acknowledged(connection, room, upTo, messages, result);
         this.acknowledgeNext(connection, room);
@@ -124,13 +128,14 @@ export class Delivery {
     }
   }
 
-  /** Hints may have been lost: looks whether any mailbox has more than its connections were told of. */
+  /** Hints may have been lost: looks whether any mailbox has more entries, devices or claims than this node was told of. */
   async recheck(): Promise<void> {
-    const addresses = [...this.rooms.values()].map(({ address }) => address);
-    for (let i = 0; i < addresses.length; i += HEADS_PER_CALL) {
-      const some = addresses.slice(i, i + HEADS_PER_CALL);
-      const heads = await this.queue.heads(some);
-      some.forEach((address, j) => this.announce(address, heads[j] ?? null));
+    const rooms = [...this.rooms.values()];
+    for (let i = 0; i < rooms.length; i += ROOMS_PER_CALL) {
+      const some = rooms.slice(i, i + ROOMS_PER_CALL);
+      const hearings = some.map(({ address }) => this.backplane.hearing('mailbox', address));
+      const glances = await this.queue.glance(some.map(({ address }) => address));
+      some.forEach((room, j) => this.glanced(room, glances[j] ?? null, hearings[j]!));
     }
   }
 
@@ -148,6 +153,13 @@ export class Delivery {
       if (slowest === undefined || connection.sentUpTo < slowest.sentUpTo) slowest = connection;
     }
     return slowest?.sentId;
+  }
+
+  private glanced(room: Room, glance: Glance | null, hearing: number): void {
+    if (glance === null) return;
+    learn(room, glance, hearing);
+    for (const [device, claim] of glance.claims) supersede(room, device, claim);
+    this.announce(room.address, glance.head);
   }
 
   private offer(room: Room, entry: Entry): void {

@@ -9,8 +9,10 @@ interface Waiting {
   readonly messageId: string;
   readonly to: Address;
   readonly dueAt: number;
-  /** Who may still take it: connections here, and other nodes that have not said that they have none. */
+  /** Who may still take it: connections here, and other nodes that have not said that they have none. Below 0 where they say it before they are counted. */
   candidates: number;
+  /** Whether it is known how many other nodes were asked. */
+  isCounted: boolean;
 }
 
 const NOBODY = '-';
@@ -36,15 +38,12 @@ export class Ephemeral {
     const frame = JSON.stringify({ type: 'message', from, content, messageId, timestamp: timestamp ?? now });
     const number = `${this.backplane.node}.${++this.count}`;
     const dueAt = this.clock.monotonic() + LIMITS.verdictWithinMs / 2;
-    const waiting: Waiting = { sender, messageId, to, dueAt, candidates: 1 };
+    const waiting: Waiting = { sender, messageId, to, dueAt, candidates: 0, isCounted: false };
     this.waiting.set(number, waiting);
     waiting.candidates += this.offer(to, frame, () => this.arrived(number));
     this.backplane.send('mailbox', to, 'u', `${number} ${from} ${frame}`).then(
-      (nodes) => {
-        waiting.candidates += nodes;
-        this.declined(number);
-      },
-      () => this.declined(number),
+      (nodes) => this.counted(number, nodes),
+      () => this.counted(number, 0),
     );
   }
 
@@ -88,10 +87,21 @@ export class Ephemeral {
     sender.link.send(statusFrame('delivered', messageId, to, this.clock.now()));
   }
 
+  /** So many other nodes heard of it; some may have answered already. */
+  private counted(number: string, nodes: number): void {
+    const waiting = this.waiting.get(number);
+    if (waiting === undefined) return;
+    waiting.isCounted = true;
+    waiting.candidates += nodes;
+    if (waiting.candidates <= 0) this.refuse(number, 'refused');
+  }
+
   /** One candidate fewer; without any, nobody has it. */
   private declined(number: string): void {
     const waiting = this.waiting.get(number);
-    if (waiting !== undefined && --waiting.candidates === 0) this.refuse(number, 'refused');
+    if (waiting === undefined) return;
+    waiting.candidates--;
+    if (waiting.isCounted && waiting.candidates <= 0) this.refuse(number, 'refused');
   }
 
   private refuse(number: string, outcome: 'refused' | 'unknown'): void {

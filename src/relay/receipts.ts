@@ -1,4 +1,5 @@
 import { type Address, encodeFrame, statusFrame } from '@relay/protocol';
+import type { Backplane } from '../backplane/backplane.js';
 import type { Metrics } from '../common/metrics.js';
 import { CLASSIC_DEVICE, type QueueRepository, type Receipt } from '../queue/queue.repository.js';
 import type { Connection } from './connection.js';
@@ -16,6 +17,7 @@ export class Receipts {
   constructor(
     private readonly rooms: Rooms,
     private readonly queue: QueueRepository,
+    private readonly backplane: Backplane,
     private readonly metrics: Metrics,
   ) {}
 
@@ -25,7 +27,7 @@ export class Receipts {
     const frame = receiptFrame(receipt);
     waiting.tell(receipt, frame);
     this.metrics.receipts.add('sent');
-    if (room === undefined || !isComplete(room)) return false;
+    if (room === undefined || !waiting.canConfirm || !this.isComplete(room)) return false;
     if (room.connections.length === 1) return true;
     if (!this.reachesAll(address, room)) return false;
     for (const connection of room.connections) if (connection !== waiting) connection.tell(receipt, frame);
@@ -51,7 +53,12 @@ export class Receipts {
   /** Whether every device of that address is connected here, so that no other node tells of what it does. */
   isAllHere(address: Address): boolean {
     const room = this.rooms.get(address);
-    return room !== undefined && isComplete(room);
+    return room !== undefined && this.isComplete(room);
+  }
+
+  /** Whether another node may hold connections of the address: one does, or its word may have been lost. */
+  mayBeElsewhere({ address, isHeldElsewhere, hearing }: Room): boolean {
+    return isHeldElsewhere || hearing === 0 || hearing !== this.backplane.hearing('mailbox', address);
   }
 
   async storeAll(receipts: ReadonlyMap<Address, readonly Receipt[]>): Promise<void> {
@@ -60,7 +67,16 @@ export class Receipts {
 
   private reachesAll(address: Address, room: Room): boolean {
     // A receipt that overtook an older one still in the backlog would turn a tick back.
-    return !this.storing.has(address) && isComplete(room) && room.connections.every(({ isLive }) => isLive);
+    return !this.storing.has(address) && this.isComplete(room) && room.connections.every(({ isLive }) => isLive);
+  }
+
+  /** Whether every device of the address is connected to this node. */
+  private isComplete(room: Room): boolean {
+    const { connections, devices } = room;
+    if (this.mayBeElsewhere(room)) return false;
+    if (devices <= 1) return true;
+    const classic = connections.filter(({ device }) => device === CLASSIC_DEVICE).length;
+    return connections.length - Math.max(0, classic - 1) >= devices;
   }
 
   private async store(to: Address, receipts: readonly Receipt[]): Promise<void> {
@@ -78,14 +94,6 @@ export class Receipts {
     if (left === 0) this.storing.delete(to);
     else this.storing.set(to, left);
   }
-}
-
-/** Whether every device of the address is connected to this node. */
-function isComplete({ connections, devices, isHeldElsewhere }: Room): boolean {
-  if (isHeldElsewhere) return false;
-  if (devices <= 1) return true;
-  const classic = connections.filter(({ device }) => device === CLASSIC_DEVICE).length;
-  return connections.length - Math.max(0, classic - 1) >= devices;
 }
 
 function sendNow(room: Room, receipt: Receipt): void {

@@ -86,22 +86,24 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
     },
     {
       provide: Receipts,
-      inject: [Rooms, QueueRepository, Metrics],
-      useFactory: (rooms: Rooms, queue: QueueRepository, metrics: Metrics) => new Receipts(rooms, queue, metrics),
+      inject: [Rooms, QueueRepository, Backplane, Metrics],
+      useFactory: (rooms: Rooms, queue: QueueRepository, backplane: Backplane, metrics: Metrics) =>
+        new Receipts(rooms, queue, backplane, metrics),
     },
     { provide: Verdicts, inject: [Clock], useFactory: (clock: Clock) => new Verdicts(clock) },
     {
       provide: Delivery,
-      inject: [Rooms, QueueRepository, Receipts, Verdicts, Clock, Metrics, Logger],
+      inject: [Rooms, QueueRepository, Receipts, Verdicts, Backplane, Clock, Metrics, Logger],
       useFactory: (
         rooms: Rooms,
         queue: QueueRepository,
         receipts: Receipts,
         verdicts: Verdicts,
+        backplane: Backplane,
         clock: Clock,
         metrics: Metrics,
         logger: Logger,
-      ) => new Delivery(rooms, queue, receipts, verdicts, clock, metrics, logger),
+      ) => new Delivery(rooms, queue, receipts, verdicts, backplane, clock, metrics, logger),
     },
     {
       provide: Ephemeral,

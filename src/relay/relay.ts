@@ -26,7 +26,7 @@ import type { Connection, ConnectionHost, Joined, Opening, SignedInFrame } from 
 import type { Delivery } from './delivery.js';
 import type { Ephemeral } from './ephemeral.js';
 import { MailboxReader } from './mailbox-reader.js';
-import type { Room, Rooms } from './room.js';
+import { learn, type Room, type Rooms, supersede } from './room.js';
 import type { Verdicts } from './verdicts.js';
 
 export interface RelayParts {
@@ -53,6 +53,7 @@ export interface RelayOptions {
 const HOUR_MS = 60 * 60 * 1000;
 /** Of a ping: a burst of sends beyond the rate is a mistake, ten times as much of it a flood. */
 const REFUSAL_WEIGHT = 0.1;
+const HISTORY_RETRY_AFTER_MS = 1_000;
 
 /** What happens to a frame once it is decoded and its sender known. */
 export class Relay implements ConnectionHost {
@@ -76,12 +77,12 @@ export class Relay implements ConnectionHost {
         .join('mailbox', address)
         .catch(() => logger.debug('not subscribed yet', { connection: connection.id }));
       const exclusive = opening.type === 'hello';
+      const hearing = backplane.hearing('mailbox', address);
       const [cursor] = await Promise.all([
         queue.open(address, connection.device, { exclusive }),
         presence.connected(address, connection.id),
       ]);
-      room.devices = cursor.devices;
-      room.isHeldElsewhere ||= cursor.isHeldElsewhere;
+      learn(room, cursor, hearing);
       if (exclusive) this.takeOver(connection, room, cursor.claim);
       const window = this.windowOf(opening);
       const reader = new MailboxReader(
@@ -161,11 +162,7 @@ export class Relay implements ConnectionHost {
     const room = this.parts.rooms.get(address);
     if (room === undefined) return;
     room.isHeldElsewhere = true;
-    if (claim === 0) return;
-    (room.claims ??= new Map<string, number>()).set(device, Math.max(claim, room.claims.get(device) ?? 0));
-    for (const connection of [...room.connections]) {
-      if (connection.device === device && connection.claim > 0 && connection.claim < claim) connection.close(4409);
-    }
+    if (claim > 0) supersede(room, device, claim);
   }
 
   failed(connection: Connection, what: string, error: unknown): void {
@@ -259,7 +256,11 @@ export class Relay implements ConnectionHost {
       return connection.chattered(1);
     }
     if (!this.mayRoute(connection, room)) return;
-    this.run(connection, this.sendHistory(connection, room.address, before as EntryId | null, limit));
+    const answer = (): Promise<void> =>
+      this.attempt(connection, this.sendHistory(connection, room.address, before as EntryId | null, limit));
+    if (connection.answerInTurn(answer)) return;
+    connection.refuse('rate_limited', { retryAfterMs: HISTORY_RETRY_AFTER_MS });
+    connection.chattered(REFUSAL_WEIGHT);
   }
 
   private async sendHistory(connection: Connection, of: Address, before: EntryId | null, limit: number | null) {
@@ -293,7 +294,11 @@ export class Relay implements ConnectionHost {
 
   /** What a frame set off may fail, and its sender hears of it. */
   private run(connection: Connection, work: Promise<void>): void {
-    work.catch((error: unknown) => {
+    void this.attempt(connection, work);
+  }
+
+  private attempt(connection: Connection, work: Promise<void>): Promise<void> {
+    return work.catch((error: unknown) => {
       if (error instanceof RelayError) return connection.refuse(error.code, { message: error.message });
       this.failed(connection, 'frame not handled', error);
       connection.refuse('internal');
@@ -309,11 +314,8 @@ export class Relay implements ConnectionHost {
   /** Of the connections of one device only the newest stays, on whichever node. */
   private takeOver(connection: Connection, room: Room, claim: number): void {
     const latest = room.claims?.get(connection.device) ?? 0;
-    (room.claims ??= new Map<string, number>()).set(connection.device, Math.max(latest, claim));
-    for (const other of [...room.connections]) {
-      if (other !== connection && other.device === connection.device && other.claim > 0 && other.claim < claim)
-        other.close(4409);
-    }
+    // Its own claim is not set yet.
+    supersede(room, connection.device, claim);
     if (latest > claim) connection.close(4409);
   }
 

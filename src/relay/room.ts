@@ -1,4 +1,5 @@
 import type { Address } from '@relay/protocol';
+import type { Cursor, DeviceId } from '../queue/queue.repository.js';
 import type { Connection } from './connection.js';
 import { TokenBucket } from './token-bucket.js';
 
@@ -10,8 +11,13 @@ export interface Room {
   devices: number;
   /** Whether another node holds a connection of the address, or did since this room exists. */
   isHeldElsewhere: boolean;
+  /**
+   * Of `Backplane.hearing`, when the store was last asked for the above: while it is still the same, hints kept them true.
+   * 0 before the first answer.
+   */
+  hearing: number;
   /** The latest claim that was heard of for each device; made when first needed. */
-  claims: Map<string, number> | null;
+  claims: Map<DeviceId, number> | null;
   /** What this address may still send. */
   readonly budget: TokenBucket;
 }
@@ -19,6 +25,27 @@ export interface Room {
 export interface SendLimits {
   readonly ratePerSecond: number;
   readonly burst: number;
+}
+
+/** What the store said of the address, asked while `hearing` was what the backplane answered. */
+export function learn(
+  room: Room,
+  { devices, isHeldElsewhere }: Pick<Cursor, 'devices' | 'isHeldElsewhere'>,
+  hearing: number,
+): void {
+  // Answers may overtake each other: the one that knows of more counts.
+  room.devices = Math.max(room.devices, devices);
+  room.isHeldElsewhere ||= isHeldElsewhere;
+  room.hearing = hearing;
+}
+
+/** Of the connections of one device only the newest stays: those of earlier claims are closed. */
+export function supersede(room: Room, device: DeviceId, claim: number): void {
+  const claims = (room.claims ??= new Map<DeviceId, number>());
+  claims.set(device, Math.max(claim, claims.get(device) ?? 0));
+  for (const connection of [...room.connections]) {
+    if (connection.device === device && connection.claim > 0 && connection.claim < claim) connection.close(4409);
+  }
 }
 
 export class Rooms {
@@ -42,7 +69,7 @@ export class Rooms {
       const { ratePerSecond, burst } = this.limits;
       const budget = this.budgets.get(address) ?? new TokenBucket(ratePerSecond, burst);
       this.budgets.delete(address);
-      room = { address, connections: [], devices: 0, isHeldElsewhere: false, claims: null, budget };
+      room = { address, connections: [], devices: 0, isHeldElsewhere: false, hearing: 0, claims: null, budget };
       this.rooms.set(address, room);
     }
     room.connections.push(connection);

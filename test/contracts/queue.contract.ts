@@ -369,6 +369,46 @@ export function queueContract(
         expect(await readIds()).toHaveLength(10);
       });
 
+      it('bounds that log by the messages in it: what expired in its middle takes no place', async () => {
+        const limits = { ...ROOMY, maxMessages: 4 };
+        await queue.open(BOX, 'laptop');
+        await store('m1', {}, limits);
+        await store('short1', { ttlMs: 10 }, limits);
+        await store('m2', {}, limits);
+        await acknowledge('phone', (await store('short2', { ttlMs: 10 }, limits)).id);
+        clock.advance(10);
+        for (const id of ['m3', 'm4']) await acknowledge('phone', (await store(id, {}, limits)).id);
+        expect(await readIds()).toEqual(['m1', 'm2', 'm3', 'm4']);
+        await acknowledge('phone', (await store('m5', {}, limits)).id);
+        expect(await readIds()).toEqual(['m2', 'm3', 'm4', 'm5']);
+        // The count is right, too, after a part of it left by an acknowledgement.
+        const [, second] = (await queue.read(BOX, null, 10, Infinity)).entries;
+        await acknowledge('laptop', second!.id);
+        for (const id of ['m6', 'm7']) await acknowledge('phone', (await store(id, {}, limits)).id);
+        expect(await readIds()).toEqual(['m4', 'm5', 'm6', 'm7']);
+        await acknowledge('phone', (await store('m8', {}, limits)).id);
+        expect(await readIds()).toEqual(['m5', 'm6', 'm7', 'm8']);
+      });
+
+      it('bounds it by their bytes likewise, with receipts among them', async () => {
+        const limits = { ...ROOMY, maxBytes: 400 };
+        const content = 'x'.repeat(100);
+        await queue.open(BOX, 'laptop');
+        await store('m1', { content }, limits);
+        await queue.appendReceipts(BOX, [{ kind: 'delivered', peer: BOB, messageId: 'r1', timestamp: 7 }]);
+        await store('short', { content, ttlMs: 10 }, limits);
+        await store('m2', { content }, limits);
+        const last = await store('m3', { content }, limits);
+        await acknowledge('phone', last.id);
+        clock.advance(10);
+        await acknowledge('phone', (await store('m4', { content }, limits)).id);
+        expect(await readIds()).toEqual(['m1', 'r1', 'm2', 'm3', 'm4']);
+        const [, receipt] = (await queue.read(BOX, null, 10, Infinity)).entries;
+        await acknowledge('laptop', receipt!.id);
+        await acknowledge('phone', (await store('m5', { content }, limits)).id);
+        expect(await readIds()).toEqual(['m2', 'm3', 'm4', 'm5']);
+      });
+
       it('retires a device unseen for the retention, so that it holds nothing back', async () => {
         await queue.open(BOX, 'forgotten');
         clock.advance(3 * HOUR_MS + 1);
@@ -512,12 +552,28 @@ export function queueContract(
       });
     });
 
-    describe('heads', () => {
-      it('name the newest entry of each mailbox, kept or not', async () => {
+    describe('a glance', () => {
+      it('names the newest entry of each mailbox, kept or not', async () => {
         const { id } = await store('one');
         await acknowledge('phone', id);
-        expect(await queue.heads([BOB, BOX])).toEqual([null, id]);
+        const glances = await queue.glance([BOB, BOX]);
+        expect(glances.map((glance) => glance?.head)).toEqual([null, id]);
       });
+
+      it('counts the devices, and names the latest claim of each that has one', async () => {
+        await queue.open(BOX, 'classic');
+        await queue.open(BOX, 'phone', { exclusive: true });
+        const laptop = await queue.open(BOX, 'laptop', { exclusive: true });
+        const phone = await queue.open(BOX, 'phone', { exclusive: true });
+        const [glance, unknown] = await queue.glance([BOX, BOB]);
+        expect(glance).toMatchObject({ devices: 3, isHeldElsewhere: false });
+        expect(Object.fromEntries(glance!.claims)).toEqual({ phone: phone.claim, laptop: laptop.claim });
+        expect(unknown).toEqual({ head: null, devices: 0, claims: new Map(), isHeldElsewhere: false });
+      });
+    });
+
+    it('answers that it can be reached', async () => {
+      await queue.reach();
     });
 
     describe('history', () => {
