@@ -4,11 +4,14 @@
 --                      <kind><ordinal> <total bytes> <bytes> <expires ms> <timestamp> <peer> <messageId>\n<content>
 --                      kind: m message, j message whose content is a JSON string, d delivered, r read, x expired.
 --                      ordinal and total bytes count the mailbox's messages up to and including this entry.
--- KEYS[2] st   hash    s state, v devices, z lost ranges, q read early; a digest for each remembered message
+-- KEYS[2] st   hash    s state, v devices, z lost ranges, q read early, b while its owner blocks somebody; a digest for each remembered message
 -- KEYS[3] tot  hash    of the bucket: a accepted, k acknowledged, x expired, d dropped, b mailboxes with pending messages
 -- KEYS[4] exp  zset    of the bucket: address -> when the first entry of its log is due
 --         out  hash    of the bucket: receipts owed and not yet passed on: name -> "<ms from which anybody may pass them on> <json>"
---         shr  hash    sender -> "<messages> <bytes>" pending; only while the mailbox is half full
+--         shr  hash    sender -> "<messages> <bytes>" pending, and * -> those of strangers; only while the mailbox is half full,
+--                      or strangers fill as much of it as they may
+--         blk  zset    whom the owner blocks; alw: allows; kno: wrote to or took mail of (src/contacts)
+--         gho  hash    digests of what blocked senders sent of late -> fingerprint
 --         rd   zset    digests of messages whose `read` receipt was stored of late; expires by itself
 -- ARGV[1] now, ms · ARGV[2] address
 -- Names in capitals that are declared nowhere are numbers, put in before the script is sent (scripts.redis.ts).
@@ -16,11 +19,14 @@
 local MB, ST, TOT, EXP = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 -- Seldom needed, and beside the others in their slot: each key that is declared costs every call.
 local OUT, SHR = string.gsub(TOT, 'tot:', 'out:', 1), string.gsub(MB, 'mb:', 'shr:', 1)
+local BLK = string.gsub(MB, 'mb:', 'blk:', 1)
 local now, address = tonumber(ARGV[1]), ARGV[2]
 local S
 
 local function loadState(packed)
   S = packed and cmsgpack.unpack(packed) or { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  -- Those who are blocked outlive the state.
+  if not packed and redis.call('EXISTS', BLK) == 1 then redis.call('HSET', ST, 'b', 1) end
 end
 
 -- The state of an empty mailbox expires by itself; while there is mail it must not: without it nobody knows whose that is.
