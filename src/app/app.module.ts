@@ -3,6 +3,7 @@ import { ScheduleModule } from '@nestjs/schedule';
 import { Clock } from '../common/clock.js';
 import { Logger } from '../common/logger.js';
 import { Settings } from '../common/settings.js';
+import { ContactsModule } from '../contacts/contacts.module.js';
 import { HealthModule } from '../health/health.module.js';
 import { KeysModule } from '../keys/keys.module.js';
 import { PresenceModule } from '../presence/presence.module.js';
@@ -46,6 +47,7 @@ export class AppModule {
         QueueModule,
         KeysModule,
         PresenceModule,
+        ContactsModule,
         RelayModule,
         HealthModule,
       ],

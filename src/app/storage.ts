@@ -3,6 +3,9 @@ import { Backplane } from '../backplane/backplane.js';
 import { SingleNodeBackplane } from '../backplane/backplane.memory.js';
 import { RedisBackplane } from '../backplane/backplane.redis.js';
 import { Clock } from '../common/clock.js';
+import { ContactRepository } from '../contacts/contact.repository.js';
+import { MemoryContactRepository } from '../contacts/contact.repository.memory.js';
+import { RedisContactRepository } from '../contacts/contact.repository.redis.js';
 import { heapShare } from '../common/heap-share.js';
 import { Logger } from '../common/logger.js';
 import { Settings } from '../common/settings.js';
@@ -23,6 +26,7 @@ export interface Storage {
   readonly queue: QueueRepository;
   readonly keys: KeyRepository;
   readonly presence: PresenceRepository;
+  readonly contacts: ContactRepository;
   readonly backplane: Backplane;
   /** After the last use. */
   close(): Promise<void>;
@@ -43,8 +47,11 @@ function queueRules({ retentionMs, historyMs, maxOfflineMessages, maxDevicesPerA
 }
 
 function openMemory(settings: Settings, clock: Clock): Storage {
+  const contacts = new MemoryContactRepository(clock, heapShare(1 / 20));
+  const maxTotalBytes = heapShare(1 / 3);
   return {
-    queue: new MemoryQueueRepository({ clock, ...queueRules(settings), maxTotalBytes: heapShare(1 / 3) }),
+    queue: new MemoryQueueRepository({ clock, ...queueRules(settings), maxTotalBytes, screen: contacts }),
+    contacts,
     keys: new MemoryKeyRepository(clock, heapShare(1 / 20)),
     presence: new MemoryPresenceRepository(clock, settings.retentionMs),
     backplane: new SingleNodeBackplane(),
@@ -69,6 +76,7 @@ async function openRedis(settings: Settings, clock: Clock, logger: Logger): Prom
     return {
       queue: new RedisQueueRepository({ client, backplane, clock: storeClock, durability, ...queueRules(settings) }),
       keys: new RedisKeyRepository(client, storeClock),
+      contacts: new RedisContactRepository(client, storeClock),
       presence: new RedisPresenceRepository({ client, clock: storeClock, node, lastSeenMs }),
       backplane,
       close: async () => {
@@ -88,6 +96,7 @@ const ports: Provider[] = [
   { provide: QueueRepository, inject: [STORAGE], useFactory: ({ queue }: Storage) => queue },
   { provide: KeyRepository, inject: [STORAGE], useFactory: ({ keys }: Storage) => keys },
   { provide: PresenceRepository, inject: [STORAGE], useFactory: ({ presence }: Storage) => presence },
+  { provide: ContactRepository, inject: [STORAGE], useFactory: ({ contacts }: Storage) => contacts },
   { provide: Backplane, inject: [STORAGE], useFactory: ({ backplane }: Storage) => backplane },
 ];
 
@@ -124,7 +133,7 @@ export class StorageModule {
         },
         ...ports,
       ],
-      exports: [Backplane, QueueRepository, KeyRepository, PresenceRepository],
+      exports: [Backplane, ContactRepository, QueueRepository, KeyRepository, PresenceRepository],
     };
   }
 }

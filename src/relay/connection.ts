@@ -104,6 +104,10 @@ export class Connection implements PresenceWatcher, ReaderEvents {
     link.onMark = (mark) => this.marked(mark);
   }
 
+  get address(): Address | null {
+    return this.room?.address ?? null;
+  }
+
   get isOpen(): boolean {
     return this.state === 'open' && this.link.isOpen;
   }

@@ -13,6 +13,7 @@ import {
   type QueueRepository,
   type Receipt,
 } from '../queue/queue.repository.js';
+import type { Acquaintance } from './acquaintance.js';
 import type { Connection } from './connection.js';
 import { entryFrame } from './mailbox-reader.js';
 import type { Receipts } from './receipts.js';
@@ -32,6 +33,7 @@ export class Delivery {
     private readonly queue: QueueRepository,
     private readonly receipts: Receipts,
     private readonly verdicts: Verdicts,
+    private readonly acquaintance: Acquaintance,
     private readonly clock: Clock,
     private readonly logger: Logger,
   ) {}
@@ -59,7 +61,10 @@ export class Delivery {
     if (!connection.mayAcknowledge(upTo)) return;
     const { device, claim } = connection;
     const entries = connection.unsettled(upTo);
-    const messages = entries.filter((entry): entry is MessageEntry => entry.kind === 'message');
+    // Whoever is blocked is not told that somebody is there to take what came before.
+    const messages = entries.filter(
+      (entry): entry is MessageEntry => entry.kind === 'message' && room.blocked?.has(entry.from) !== true,
+    );
     const keepAfter = device === CLASSIC_DEVICE ? this.slowestPosition(room.address) : undefined;
     this.queue.acknowledge(room.address, { device, upTo, claim, keepAfter, messages }).then(
       (result) => {
@@ -168,6 +173,7 @@ export class Delivery {
         return this.logger.warn('acknowledgement beyond the mailbox', { connection: connection.id });
       case 'acknowledged': {
         const { before, silent, owed } = result;
+        for (const { from } of messages) this.acquaintance.meet(room, from);
         const first = messages.filter(({ sequence }) => sequence > before && !silent.includes(sequence));
         if (first.length > 0 || owed !== null) this.delivered(room.address, first, owed);
       }

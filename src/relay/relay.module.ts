@@ -1,15 +1,20 @@
 import { type BeforeApplicationShutdown, Module } from '@nestjs/common';
+import type { Address } from '@relay/protocol';
 import { setTimeout } from 'node:timers/promises';
 import { Backplane } from '../backplane/backplane.js';
 import { Clock } from '../common/clock.js';
 import { descriptorLimit } from '../common/descriptor-limit.js';
 import { Logger } from '../common/logger.js';
 import { Settings } from '../common/settings.js';
+import { ContactRepository } from '../contacts/contact.repository.js';
+import { ContactService } from '../contacts/contact.service.js';
+import { ContactsModule } from '../contacts/contacts.module.js';
 import { PresenceModule } from '../presence/presence.module.js';
 import { PresenceService } from '../presence/presence.service.js';
 import { QueueModule } from '../queue/queue.module.js';
 import { QueueRepository } from '../queue/queue.repository.js';
 import { QueueService } from '../queue/queue.service.js';
+import { Acquaintance } from './acquaintance.js';
 import { Admission } from './admission.js';
 import { Connections } from './connections.js';
 import { Delivery } from './delivery.js';
@@ -22,12 +27,26 @@ import { Rooms } from './room.js';
 import { Turn } from './turn.js';
 import { Verdicts } from './verdicts.js';
 
+const ADDRESS_LENGTH = 42;
+
 const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
   setTimeout(ms, undefined, signal === undefined ? {} : { signal });
 
 const relay = {
   provide: Relay,
-  inject: [Settings, Rooms, QueueRepository, PresenceService, Delivery, Verdicts, Ephemeral, Backplane, Clock, Logger],
+  inject: [
+    Settings,
+    Rooms,
+    QueueRepository,
+    PresenceService,
+    Delivery,
+    Verdicts,
+    Ephemeral,
+    Acquaintance,
+    Backplane,
+    Clock,
+    Logger,
+  ],
   useFactory: (
     settings: Settings,
     rooms: Rooms,
@@ -36,19 +55,26 @@ const relay = {
     delivery: Delivery,
     verdicts: Verdicts,
     ephemeral: Ephemeral,
+    acquaintance: Acquaintance,
     backplane: Backplane,
     clock: Clock,
     logger: Logger,
   ) =>
     new Relay(
-      { rooms, queue, presence, delivery, verdicts, ephemeral, backplane, clock, logger },
+      { rooms, queue, presence, delivery, verdicts, ephemeral, acquaintance, backplane, clock, logger },
       relayOptions(settings),
     ),
 };
 
 function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1] {
   const { maxOfflineMessages, maxQueueBytes, senderShare, queueOverflow, retentionMs, maxFrameBytes } = settings;
-  const mailbox = { maxMessages: maxOfflineMessages, maxBytes: maxQueueBytes, senderShare, overflow: queueOverflow };
+  const mailbox = {
+    maxMessages: maxOfflineMessages,
+    maxBytes: maxQueueBytes,
+    senderShare,
+    overflow: queueOverflow,
+    maxStrangerMessages: settings.tellsStrangers ? settings.maxStrangerMessages : undefined,
+  };
   return {
     mailbox,
     retentionMs,
@@ -58,7 +84,7 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
 }
 
 @Module({
-  imports: [QueueModule, PresenceModule],
+  imports: [QueueModule, PresenceModule, ContactsModule],
   providers: [
     Turn,
     Connections,
@@ -71,6 +97,12 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
         new Rooms({ ratePerSecond: sendRatePerSecond, burst: sendBurst }),
     },
     {
+      provide: Acquaintance,
+      inject: [Rooms, ContactRepository, Settings],
+      useFactory: (rooms: Rooms, contacts: ContactRepository, { tellsStrangers }: Settings) =>
+        new Acquaintance(rooms, contacts, tellsStrangers),
+    },
+    {
       provide: Receipts,
       inject: [Rooms, QueueRepository],
       useFactory: (rooms: Rooms, queue: QueueRepository) => new Receipts(rooms, queue),
@@ -78,20 +110,22 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
     { provide: Verdicts, inject: [Clock], useFactory: (clock: Clock) => new Verdicts(clock) },
     {
       provide: Delivery,
-      inject: [Rooms, QueueRepository, Receipts, Verdicts, Clock, Logger],
+      inject: [Rooms, QueueRepository, Receipts, Verdicts, Acquaintance, Clock, Logger],
       useFactory: (
         rooms: Rooms,
         queue: QueueRepository,
         receipts: Receipts,
         verdicts: Verdicts,
+        acquaintance: Acquaintance,
         clock: Clock,
         logger: Logger,
-      ) => new Delivery(rooms, queue, receipts, verdicts, clock, logger),
+      ) => new Delivery(rooms, queue, receipts, verdicts, acquaintance, clock, logger),
     },
     {
       provide: Ephemeral,
-      inject: [Rooms, Backplane, Clock],
-      useFactory: (rooms: Rooms, backplane: Backplane, clock: Clock) => new Ephemeral(rooms, backplane, clock),
+      inject: [Rooms, Backplane, Acquaintance, Clock],
+      useFactory: (rooms: Rooms, backplane: Backplane, acquaintance: Acquaintance, clock: Clock) =>
+        new Ephemeral(rooms, backplane, acquaintance, clock),
     },
     {
       provide: Admission,
@@ -114,6 +148,9 @@ export class RelayModule implements BeforeApplicationShutdown {
     queue: QueueRepository,
     backplane: Backplane,
     relay: Relay,
+    contacts: ContactService,
+    acquaintance: Acquaintance,
+    presence: PresenceService,
     private readonly delivery: Delivery,
     private readonly drain: Drain,
     private readonly logger: Logger,
@@ -124,12 +161,19 @@ export class RelayModule implements BeforeApplicationShutdown {
       owed: (receipts) => delivery.passOn(receipts),
     });
     queue.onAppended((mailbox, entry) => delivery.appendedElsewhere(mailbox, entry));
-    backplane.listen('f', (address, frame) => relay.routed(address, frame));
+    backplane.listen('f', (address, payload) => {
+      relay.routed(address, payload.slice(0, ADDRESS_LENGTH) as Address, payload.slice(ADDRESS_LENGTH));
+    });
     backplane.listen('d', (address, payload) => {
       const [claim = '0', device = ''] = payload.split(' ', 2);
       relay.openedElsewhere(address, device, Number(claim));
     });
+    contacts.onBlocksChanged((owner) => {
+      presence.blocksChanged(owner);
+      acquaintance.blocksChanged(owner).catch((error: unknown) => this.logger.error('block list not read', error));
+    });
     backplane.onResumed(() => {
+      acquaintance.loadAll().catch((error: unknown) => this.logger.error('block lists not read', error));
       delivery.recheck().catch((error: unknown) => this.logger.error('mailboxes not looked at', error));
     });
   }

@@ -21,6 +21,7 @@ import type {
   QueueRepository,
   ReceiptEntry,
 } from '../queue/queue.repository.js';
+import type { Acquaintance } from './acquaintance.js';
 import type { Connection, ConnectionHost, Joined, Opening, SignedInFrame } from './connection.js';
 import type { Delivery } from './delivery.js';
 import type { Ephemeral } from './ephemeral.js';
@@ -36,6 +37,7 @@ export interface RelayParts {
   readonly verdicts: Verdicts;
   readonly backplane: Backplane;
   readonly ephemeral: Ephemeral;
+  readonly acquaintance: Acquaintance;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -47,6 +49,8 @@ export interface RelayOptions {
   /** Whether acknowledged messages are kept for a while. */
   readonly keepsHistory: boolean;
 }
+
+type Sent = Pick<MessageFrame, 'to' | 'messageId'>;
 
 const HOUR_MS = 60 * 60 * 1000;
 /** Of a ping: a burst of sends beyond the rate is a mistake, ten times as much of it a flood. */
@@ -64,7 +68,7 @@ export class Relay implements ConnectionHost {
   }
 
   async join(connection: Connection, opening: Opening): Promise<Joined> {
-    const { rooms, queue, presence, backplane, logger } = this.parts;
+    const { rooms, queue, presence, backplane, acquaintance, logger } = this.parts;
     const { address } = opening;
     // In the room before the mailbox is opened: an entry that comes in between is offered, not missed.
     const room = rooms.join(address, connection);
@@ -77,6 +81,7 @@ export class Relay implements ConnectionHost {
       const [cursor] = await Promise.all([
         queue.open(address, connection.device, { exclusive }),
         presence.connected(address, connection.id),
+        acquaintance.loadBlocked(room),
       ]);
       room.devices = cursor.devices;
       room.isHeldElsewhere ||= cursor.isHeldElsewhere;
@@ -173,7 +178,10 @@ export class Relay implements ConnectionHost {
   private message(connection: Connection, room: Room, frame: MessageFrame): void {
     const { messageId } = frame;
     if (!this.mayRoute(connection, room, messageId)) return;
-    if (frame.ephemeral) return this.parts.ephemeral.send(connection, room.address, frame);
+    if (frame.ephemeral) {
+      this.parts.acquaintance.meet(room, frame.to);
+      return this.parts.ephemeral.send(connection, room.address, frame);
+    }
 
     connection.sendStarted();
     const { to, content, timestamp, ttlSeconds } = frame;
@@ -188,7 +196,7 @@ export class Relay implements ConnectionHost {
     };
     this.parts.queue.append(to, message, mailbox).then(
       (result) => {
-        this.appended(connection, to, messageId, result);
+        this.appended(connection, room, { to, messageId }, result);
         connection.sendEnded();
       },
       (error: unknown) => {
@@ -198,9 +206,10 @@ export class Relay implements ConnectionHost {
     );
   }
 
-  private appended(connection: Connection, to: Address, messageId: string, result: Appended): void {
+  private appended(connection: Connection, room: Room, { to, messageId }: Sent, result: Appended): void {
     switch (result.kind) {
       case 'stored':
+        this.parts.acquaintance.meet(room, to);
         return this.parts.delivery.stored(connection, to, result.entry, result.isHeldElsewhere);
       case 'repeat': {
         const verdict = result.acknowledged ? 'delivered' : 'queued';
@@ -209,6 +218,8 @@ export class Relay implements ConnectionHost {
         if (verdict === 'queued' && connection.wasToldOf(to, messageId)) return;
         return connection.link.send(statusFrame(verdict, messageId, to, this.parts.clock.now()));
       }
+      case 'blocked':
+        return connection.link.send(statusFrame('queued', messageId, to, this.parts.clock.now()));
       case 'refused':
         return connection.refuse(result.code, { messageId, outcome: 'refused' });
     }
@@ -224,12 +235,13 @@ export class Relay implements ConnectionHost {
   /** Frames that are never stored go to whoever is connected and can take them now. */
   private route(connection: Connection, room: Room, to: Address, frame: string): void {
     if (!this.mayRoute(connection, room)) return;
-    this.routed(to, frame);
-    this.parts.backplane.send('mailbox', to, 'f', frame).catch(() => undefined);
+    this.routed(to, room.address, frame);
+    this.parts.backplane.send('mailbox', to, 'f', room.address + frame).catch(() => undefined);
   }
 
   /** To whoever of that address is connected here and can take it now. */
-  routed(to: Address, frame: string): void {
+  routed(to: Address, from: Address, frame: string): void {
+    if (this.parts.acquaintance.isBlocked(to, from)) return;
     for (const recipient of this.parts.rooms.get(to)?.connections ?? []) {
       if (recipient.isOpen && !recipient.link.isBusy) recipient.link.send(frame);
     }
@@ -240,7 +252,7 @@ export class Relay implements ConnectionHost {
     connection.sendStarted();
     this.run(
       connection,
-      this.markRead(room.address, to, messageId).finally(() => connection.sendEnded()),
+      this.markRead(room, to, messageId).finally(() => connection.sendEnded()),
     );
   }
 
@@ -263,10 +275,13 @@ export class Relay implements ConnectionHost {
   }
 
   /** Silent where that message is unknown: a client reading an old conversation has done nothing wrong. */
-  private async markRead(reader: Address, from: Address, messageId: string): Promise<void> {
-    const { queue, delivery } = this.parts;
+  private async markRead(room: Room, from: Address, messageId: string): Promise<void> {
+    const { queue, delivery, acquaintance } = this.parts;
+    const reader = room.address;
+    if (acquaintance.isBlocked(reader, from)) return;
     const mark = await queue.markRead(reader, from, messageId);
     if (mark.kind !== 'marked') return;
+    acquaintance.meet(room, from);
     // Whoever has read it has it, and `delivered` may not follow `read`.
     if (!mark.wasAcknowledged) delivery.delivered(reader, [{ from, messageId, sequence: mark.sequence }], null);
     delivery.read(reader, from, messageId, mark.owed);

@@ -12,6 +12,10 @@ export interface Room {
   isHeldElsewhere: boolean;
   /** The latest claim that was heard of for each device; made when first needed. */
   claims: Map<string, number> | null;
+  /** Whom the address blocks; `null`: nobody. */
+  blocked: ReadonlySet<Address> | null;
+  /** Some of those whom the store was told that it knows; made when first needed. */
+  known: Set<Address> | null;
   /** What this address may still send. */
   readonly budget: TokenBucket;
 }
@@ -42,7 +46,16 @@ export class Rooms {
       const { ratePerSecond, burst } = this.limits;
       const budget = this.budgets.get(address) ?? new TokenBucket(ratePerSecond, burst);
       this.budgets.delete(address);
-      room = { address, connections: [], devices: 0, isHeldElsewhere: false, claims: null, budget };
+      room = {
+        address,
+        connections: [],
+        devices: 0,
+        isHeldElsewhere: false,
+        claims: null,
+        blocked: null,
+        known: null,
+        budget,
+      };
       this.rooms.set(address, room);
     }
     room.connections.push(connection);
