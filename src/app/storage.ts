@@ -7,6 +7,9 @@ import { ContactRepository } from '../contacts/contact.repository.js';
 import { MemoryContactRepository } from '../contacts/contact.repository.memory.js';
 import { RedisContactRepository } from '../contacts/contact.repository.redis.js';
 import { heapShare } from '../common/heap-share.js';
+import { RateLimits } from '../limits/rate-limits.js';
+import { MemoryRateLimits } from '../limits/rate-limits.memory.js';
+import { RedisRateLimits } from '../limits/rate-limits.redis.js';
 import { Logger } from '../common/logger.js';
 import { Settings } from '../common/settings.js';
 import { KeyRepository } from '../keys/key.repository.js';
@@ -27,6 +30,7 @@ export interface Storage {
   readonly keys: KeyRepository;
   readonly presence: PresenceRepository;
   readonly contacts: ContactRepository;
+  readonly limits: RateLimits;
   readonly backplane: Backplane;
   /** After the last use. */
   close(): Promise<void>;
@@ -52,6 +56,7 @@ function openMemory(settings: Settings, clock: Clock): Storage {
   return {
     queue: new MemoryQueueRepository({ clock, ...queueRules(settings), maxTotalBytes, screen: contacts }),
     contacts,
+    limits: new MemoryRateLimits(),
     keys: new MemoryKeyRepository(clock, heapShare(1 / 20)),
     presence: new MemoryPresenceRepository(clock, settings.retentionMs),
     backplane: new SingleNodeBackplane(),
@@ -77,6 +82,7 @@ async function openRedis(settings: Settings, clock: Clock, logger: Logger): Prom
       queue: new RedisQueueRepository({ client, backplane, clock: storeClock, durability, ...queueRules(settings) }),
       keys: new RedisKeyRepository(client, storeClock),
       contacts: new RedisContactRepository(client, storeClock),
+      limits: new RedisRateLimits(client),
       presence: new RedisPresenceRepository({ client, clock: storeClock, node, lastSeenMs }),
       backplane,
       close: async () => {
@@ -97,6 +103,7 @@ const ports: Provider[] = [
   { provide: KeyRepository, inject: [STORAGE], useFactory: ({ keys }: Storage) => keys },
   { provide: PresenceRepository, inject: [STORAGE], useFactory: ({ presence }: Storage) => presence },
   { provide: ContactRepository, inject: [STORAGE], useFactory: ({ contacts }: Storage) => contacts },
+  { provide: RateLimits, inject: [STORAGE], useFactory: ({ limits }: Storage) => limits },
   { provide: Backplane, inject: [STORAGE], useFactory: ({ backplane }: Storage) => backplane },
 ];
 
@@ -133,7 +140,7 @@ export class StorageModule {
         },
         ...ports,
       ],
-      exports: [Backplane, ContactRepository, QueueRepository, KeyRepository, PresenceRepository],
+      exports: [Backplane, ContactRepository, RateLimits, QueueRepository, KeyRepository, PresenceRepository],
     };
   }
 }
