@@ -392,6 +392,21 @@ export class Settings {
 
   @Setting(
     {
+      name: 'SEND_RATE_PER_IP',
+      unit: 'messages per second; 0: no limit',
+      fallback: '200',
+      meaning:
+        'Messages to be stored, of all addresses behind one IP address together, on each node; one above 4 KiB counts as several. 20 s of them may come at once.',
+      must: 'a number of at least 0',
+    },
+    asNumber,
+  )
+  @IsNumber()
+  @Min(0)
+  readonly sendRatePerIp!: number;
+
+  @Setting(
+    {
       name: 'MAX_CONNECTIONS_PER_IP',
       unit: 'connections',
       fallback: '200',

@@ -28,6 +28,7 @@ import { Turn } from './turn.js';
 import { Verdicts } from './verdicts.js';
 
 const ADDRESS_LENGTH = 42;
+const NETWORK_BURST_SECONDS = 20;
 
 const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
   setTimeout(ms, undefined, signal === undefined ? {} : { signal });
@@ -93,8 +94,11 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
     {
       provide: Rooms,
       inject: [Settings],
-      useFactory: ({ sendRatePerSecond, sendBurst }: Settings) =>
-        new Rooms({ ratePerSecond: sendRatePerSecond, burst: sendBurst }),
+      useFactory: ({ sendRatePerSecond, sendBurst, sendRatePerIp }: Settings) =>
+        new Rooms(
+          { ratePerSecond: sendRatePerSecond, burst: sendBurst },
+          sendRatePerIp === 0 ? null : { ratePerSecond: sendRatePerIp, burst: sendRatePerIp * NETWORK_BURST_SECONDS },
+        ),
     },
     {
       provide: Acquaintance,

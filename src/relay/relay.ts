@@ -50,6 +50,8 @@ export interface RelayOptions {
   readonly keepsHistory: boolean;
 }
 
+/** Of content. */
+const NETWORK_TOKEN_CHARS = 4096;
 type Sent = Pick<MessageFrame, 'to' | 'messageId'>;
 
 const HOUR_MS = 60 * 60 * 1000;
@@ -182,6 +184,7 @@ export class Relay implements ConnectionHost {
       this.parts.acquaintance.meet(room, frame.to);
       return this.parts.ephemeral.send(connection, room.address, frame);
     }
+    if (!this.mayStore(connection, frame)) return;
 
     connection.sendStarted();
     const { to, content, timestamp, ttlSeconds } = frame;
@@ -287,8 +290,17 @@ export class Relay implements ConnectionHost {
     delivery.read(reader, from, messageId, mark.owed);
   }
 
+  /** What it takes of its network's budget goes by what it takes of the store. */
+  private mayStore(connection: Connection, { content, messageId }: MessageFrame): boolean {
+    const tokens = Math.ceil((content.length + 1) / NETWORK_TOKEN_CHARS);
+    return this.mayPass(connection, this.parts.rooms.takeOfNetwork(connection.network, tokens, this.now()), messageId);
+  }
+
   private mayRoute(connection: Connection, room: Room, messageId?: string): boolean {
-    const retryAfterMs = room.budget.take(this.now());
+    return this.mayPass(connection, room.budget.take(this.now()), messageId);
+  }
+
+  private mayPass(connection: Connection, retryAfterMs: number, messageId?: string): boolean {
     if (retryAfterMs === 0) return true;
     const outcome = messageId === undefined ? undefined : 'refused';
     connection.refuse('rate_limited', { messageId, outcome, retryAfterMs });

@@ -30,7 +30,24 @@ export class Rooms {
   /** Of those who went with less than all of it: connecting again does not fill it. */
   private readonly budgets = new Map<Address, TokenBucket>();
 
-  constructor(private readonly limits: SendLimits) {}
+  private readonly networks = new Map<string, TokenBucket>();
+
+  /** `networkLimits`: of all addresses behind one IP address; `null`: none. */
+  constructor(
+    private readonly limits: SendLimits,
+    private readonly networkLimits: SendLimits | null = null,
+  ) {}
+
+  /** Addresses cost nothing: what one network may have stored does not grow with how many it uses. ms to wait, 0: taken. */
+  takeOfNetwork(network: string, tokens: number, nowMs: number): number {
+    if (this.networkLimits === null) return 0;
+    let budget = this.networks.get(network);
+    if (budget === undefined) {
+      budget = new TokenBucket(this.networkLimits.ratePerSecond, this.networkLimits.burst);
+      this.networks.set(network, budget);
+    }
+    return budget.take(nowMs, tokens);
+  }
 
   get(address: Address): Room | undefined {
     return this.rooms.get(address);
@@ -73,6 +90,9 @@ export class Rooms {
   forgetFullBudgets(nowMs: number): void {
     for (const [address, budget] of this.budgets) {
       if (budget.isFull(nowMs)) this.budgets.delete(address);
+    }
+    for (const [network, budget] of this.networks) {
+      if (budget.isFull(nowMs)) this.networks.delete(network);
     }
   }
 }

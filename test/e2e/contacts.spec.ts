@@ -135,6 +135,29 @@ describe('lists of contacts', () => {
   });
 });
 
+describe('messages of one IP address', () => {
+  it('have a budget together, which more addresses do not make larger and bigger messages use sooner', async () => {
+    const clock = new ManualClock();
+    // 20 s of it at once.
+    const relay = await startRelay({ clock, env: { SEND_RATE_PER_IP: '0.5' } });
+    const [alice, bob] = [await relay.signIn(ALICE), await relay.signIn(BOB)];
+    for (let i = 0; i < 5; i++) alice.message(CAROL, `a${i}`);
+    await alice.waitForCount('queued', 5);
+    bob.message(CAROL, 'large', { content: 'x'.repeat(4 * 4096) });
+    await bob.waitFor('queued', { messageId: 'large' });
+    alice.message(CAROL, 'late');
+    const details = { messageId: 'late', code: 'rate_limited', outcome: 'refused', retryAfterMs: 2_000 };
+    await alice.waitFor('error', details);
+    // What is not stored does not count.
+    alice.send({ type: 'typing', to: BOB, isTyping: true });
+    await bob.waitFor('typing');
+    clock.advance(2_000);
+    alice.message(CAROL, 'late');
+    await alice.waitFor('queued', { messageId: 'late' });
+    await relay.stop();
+  });
+});
+
 /** In a mailbox of 100, as where addresses are proved. */
 describe('strangers', () => {
   let relay: RunningRelay;
