@@ -242,7 +242,7 @@ export function queueContract(
       });
 
       it('are nobody where it is not asked', async () => {
-        const { maxStrangerMessages: _, ...open } = limits;
+        const open: MailboxLimits = { ...limits, maxStrangerMessages: undefined };
         await storeMany(50, 'a', {}, open);
         expect(await append('a51', {}, open)).toEqual({ kind: 'refused', code: 'sender_share_full' });
       });
