@@ -10,6 +10,7 @@ const RANKS: readonly (readonly string[])[] = [
   ['common'],
   ['redis'],
   ['backplane'],
+  ['contacts', 'limits'],
   ['keys', 'presence', 'queue'],
   ['relay'],
   ['health', 'metrics', 'reference'],

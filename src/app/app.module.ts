@@ -4,6 +4,7 @@ import { Clock } from '../common/clock.js';
 import { Logger } from '../common/logger.js';
 import { Metrics } from '../common/metrics.js';
 import { Settings } from '../common/settings.js';
+import { ContactsModule } from '../contacts/contacts.module.js';
 import { HealthModule } from '../health/health.module.js';
 import { KeysModule } from '../keys/keys.module.js';
 import { MetricsModule } from '../metrics/metrics.module.js';
@@ -50,6 +51,7 @@ export class AppModule {
         QueueModule,
         KeysModule,
         PresenceModule,
+        ContactsModule,
         RelayModule,
         HealthModule,
         MetricsModule,

@@ -8,6 +8,7 @@ import { NestLogger } from '../common/logger.js';
 import { Metrics } from '../common/metrics.js';
 import { InvalidRequest } from '../common/problem.js';
 import type { Settings } from '../common/settings.js';
+import { RateLimits } from '../limits/rate-limits.js';
 import { Admission } from '../relay/admission.js';
 import { RelayWsAdapter } from '../relay/relay-ws.adapter.js';
 import { AppModule, type Surroundings } from './app.module.js';
@@ -34,7 +35,8 @@ export async function createApp(surroundings: Surroundings): Promise<INestApplic
   server.disable('x-powered-by').disable('etag');
   server.set('trust proxy', settings.trustProxy);
   secure(app, settings);
-  app.use('/api', limitRequests(settings.rateLimitMaxRequests, settings.rateLimitWindowMs));
+  const { rateLimitMaxRequests: maxRequests, rateLimitWindowMs: windowMs } = settings;
+  app.use('/api', limitRequests(app.get(RateLimits), { maxRequests, windowMs }));
   app.use(refuseForeignWrites(settings.allowedOrigins), refuseWrongMethods(server));
   app.use(...readJson(settings.maxFrameBytes));
   app.useGlobalFilters(new ProblemFilter(logger));

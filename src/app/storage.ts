@@ -3,7 +3,13 @@ import { Backplane } from '../backplane/backplane.js';
 import { SingleNodeBackplane } from '../backplane/backplane.memory.js';
 import { RedisBackplane } from '../backplane/backplane.redis.js';
 import { Clock } from '../common/clock.js';
+import { ContactRepository } from '../contacts/contact.repository.js';
+import { MemoryContactRepository } from '../contacts/contact.repository.memory.js';
+import { RedisContactRepository } from '../contacts/contact.repository.redis.js';
 import { heapShare } from '../common/heap-share.js';
+import { RateLimits } from '../limits/rate-limits.js';
+import { MemoryRateLimits } from '../limits/rate-limits.memory.js';
+import { RedisRateLimits } from '../limits/rate-limits.redis.js';
 import { Logger } from '../common/logger.js';
 import { Settings } from '../common/settings.js';
 import { KeyRepository } from '../keys/key.repository.js';
@@ -23,6 +29,8 @@ export interface Storage {
   readonly queue: QueueRepository;
   readonly keys: KeyRepository;
   readonly presence: PresenceRepository;
+  readonly contacts: ContactRepository;
+  readonly limits: RateLimits;
   readonly backplane: Backplane;
   /** After the last use. */
   close(): Promise<void>;
@@ -43,8 +51,12 @@ function queueRules({ retentionMs, historyMs, maxOfflineMessages, maxDevicesPerA
 }
 
 function openMemory(settings: Settings, clock: Clock): Storage {
+  const contacts = new MemoryContactRepository(clock, heapShare(1 / 20));
+  const maxTotalBytes = heapShare(1 / 3);
   return {
-    queue: new MemoryQueueRepository({ clock, ...queueRules(settings), maxTotalBytes: heapShare(1 / 3) }),
+    queue: new MemoryQueueRepository({ clock, ...queueRules(settings), maxTotalBytes, screen: contacts }),
+    contacts,
+    limits: new MemoryRateLimits(),
     keys: new MemoryKeyRepository(clock, heapShare(1 / 20)),
     presence: new MemoryPresenceRepository(clock, settings.retentionMs),
     backplane: new SingleNodeBackplane(),
@@ -76,6 +88,8 @@ async function openRedis(settings: Settings, clock: Clock, logger: Logger): Prom
         ...queueRules(settings),
       }),
       keys: new RedisKeyRepository(client, storeClock),
+      contacts: new RedisContactRepository(client, storeClock),
+      limits: new RedisRateLimits(client),
       presence: new RedisPresenceRepository({ client, clock: storeClock, node, lastSeenMs }),
       backplane,
       close: async () => {
@@ -95,6 +109,8 @@ const ports: Provider[] = [
   { provide: QueueRepository, inject: [STORAGE], useFactory: ({ queue }: Storage) => queue },
   { provide: KeyRepository, inject: [STORAGE], useFactory: ({ keys }: Storage) => keys },
   { provide: PresenceRepository, inject: [STORAGE], useFactory: ({ presence }: Storage) => presence },
+  { provide: ContactRepository, inject: [STORAGE], useFactory: ({ contacts }: Storage) => contacts },
+  { provide: RateLimits, inject: [STORAGE], useFactory: ({ limits }: Storage) => limits },
   { provide: Backplane, inject: [STORAGE], useFactory: ({ backplane }: Storage) => backplane },
 ];
 
@@ -131,7 +147,7 @@ export class StorageModule {
         },
         ...ports,
       ],
-      exports: [Backplane, QueueRepository, KeyRepository, PresenceRepository],
+      exports: [Backplane, ContactRepository, RateLimits, QueueRepository, KeyRepository, PresenceRepository],
     };
   }
 }

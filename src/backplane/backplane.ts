@@ -13,6 +13,8 @@ export type Kind =
   | 'd'
   /** The address came, went, hid or showed itself. */
   | 'p'
+  /** Whom the address blocks has changed. */
+  | 'b'
   /** An ephemeral message for the connections of the address, and its answer. */
   | 'u'
   | 'a';

@@ -38,10 +38,11 @@ export const END_CODES: readonly string[] = [...Object.keys(CLOSE_CODES), '1005'
 
 /** What the relay counts as it works, in this process since its start. `src/metrics/` names it for Prometheus. */
 export class Metrics {
-  /** What became of frames that send a message: `stored`, `repeat`, `ephemeral`, or the code they were refused with. */
-  readonly sends = new Tally<'stored' | 'repeat' | 'ephemeral' | ErrorCode>([
+  /** What became of frames that send a message: `stored`, `repeat`, `blocked` by its recipient, `ephemeral`, or the code of the refusal. */
+  readonly sends = new Tally<'stored' | 'repeat' | 'blocked' | 'ephemeral' | ErrorCode>([
     'stored',
     'repeat',
+    'blocked',
     'ephemeral',
     ...(Object.keys(ERRORS) as ErrorCode[]),
   ]);

@@ -236,6 +236,22 @@ export class Settings {
   @Max(1)
   readonly senderShare!: number;
 
+  @Setting(
+    {
+      name: 'MAX_STRANGER_MESSAGES',
+      unit: 'messages',
+      fallback: '20',
+      meaning:
+        'How many messages may wait of one sender whom the recipient never wrote to, took mail of or allowed; all of these together may fill one SENDER_SHARE. Signed mode only. 0: nobody may write first.',
+      must: 'a whole number from 0 to 1000000',
+    },
+    asNumber,
+  )
+  @IsInt()
+  @Min(0)
+  @Max(1_000_000)
+  readonly maxStrangerMessages!: number;
+
   @Setting({
     name: 'QUEUE_OVERFLOW',
     unit: 'reject or drop_oldest',
@@ -376,6 +392,21 @@ export class Settings {
 
   @Setting(
     {
+      name: 'SEND_RATE_PER_IP',
+      unit: 'messages per second; 0: no limit',
+      fallback: '200',
+      meaning:
+        'Messages to be stored, of all addresses behind one IP address together, on each node; one above 4 KiB counts as several. 20 s of them may come at once.',
+      must: 'a number of at least 0',
+    },
+    asNumber,
+  )
+  @IsNumber()
+  @Min(0)
+  readonly sendRatePerIp!: number;
+
+  @Setting(
+    {
       name: 'MAX_CONNECTIONS_PER_IP',
       unit: 'connections',
       fallback: '200',
@@ -444,6 +475,11 @@ export class Settings {
   @Min(0)
   @Max(3600)
   readonly drainSeconds!: number;
+
+  /** Only where addresses are proved: where anybody may claim a known one, strangers need not be strange. */
+  get tellsStrangers(): boolean {
+    return (this.authMode as string) === 'signed';
+  }
 
   get retentionMs(): number {
     return Math.round(this.messageRetentionHours * HOUR_MS);

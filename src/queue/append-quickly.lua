@@ -1,10 +1,11 @@
--- Stores one message where nothing is unusual: not known yet, nothing due, less than half full, no device far behind. Nearly
+-- Stores one message where nothing is unusual: not known yet, nobody blocked, nothing due, less than half full (or than what strangers may
+-- send), no device far behind. Nearly
 -- every message is one of those, and for them what mailbox.lua sets up would be half of the cost; so this comes before it, and
 -- whatever it does not finish is left as it was for append.lua. Arguments and answers are those of append.lua.
 do
   local digest = string.sub(redis.sha1hex(ARGV[3] .. ARGV[4]), 1, 22)
-  local known = redis.call('HMGET', KEYS[2], 's', digest)
-  local isRead, S = known[1] and not known[2]
+  local known = redis.call('HMGET', KEYS[2], 's', digest, 'b')
+  local isRead, S = known[1] and not known[2] and not known[3]
   if isRead then isRead, S = pcall(cmsgpack.unpack, known[1]) end
   -- What cannot be read, append.lua makes anew.
   if isRead and type(S) == 'table' and #S == STATE_SIZE then
@@ -12,8 +13,8 @@ do
     local messages, total, pending, pendingBytes = S[MESSAGES] + 1, S[BYTES] + bytes, S[PENDING] + 1, S[PENDING_BYTES] + bytes
     if
       (S[DUE] == 0 or now < S[DUE])
-      and pending * 2 <= MAX_MESSAGES
-      and pendingBytes * 2 <= MAX_BYTES
+      and pending <= QUICK_MESSAGES
+      and pendingBytes <= QUICK_BYTES
       and messages - S[MESSAGES_AT_TRIM] <= MAX_MESSAGES
       and total - S[BYTES_AT_TRIM] <= MAX_BYTES
       and S[HAS_SHARES] == 0

@@ -15,14 +15,38 @@ if known[2] then
   return { 'repeat', id, (not isLost and (isRead or sequence <= S[FURTHEST])) and 1 or 0 }
 end
 
+-- As if it were stored, a repeat and another content with the same id included.
+if redis.call('HEXISTS', ST, 'b') == 1 and redis.call('ZSCORE', BLK, sender) then
+  local ghosts = string.gsub(MB, 'mb:', 'gho:', 1)
+  local print = redis.call('HGET', ghosts, digest)
+  if print then return print == fingerprint and { 'blocked' } or { 'refused', 'id_conflict' } end
+  if redis.call('HLEN', ghosts) >= 512 then redis.call('UNLINK', ghosts) end
+  redis.call('HSET', ghosts, digest, fingerprint)
+  redis.call('PEXPIRE', ghosts, STATE_TTL)
+  return { 'blocked' }
+end
+
 local bytes, maxMessages, maxBytes, share = #ARGV[8], MAX_MESSAGES, MAX_BYTES, SENDER_SHARE
 local hadExpired = S[DUE] > 0 and now >= S[DUE]
 if hadExpired then expireDue() end
 
+-- MAX_STRANGER below 0: everybody counts as known.
+local function isStranger(peer)
+  if MAX_STRANGER < 0 or redis.call('ZSCORE', string.gsub(MB, 'mb:', 'kno:', 1), peer) then return false end
+  return not redis.call('ZSCORE', string.gsub(MB, 'mb:', 'alw:', 1), peer)
+end
+
+local function shareOf(peer)
+  local count, size = string.match(redis.call('HGET', SHR, peer) or '0 0', '(%S+) (%S+)')
+  return tonumber(count), tonumber(size)
+end
+
 local function addShare(peer, messages, amount)
   if S[HAS_SHARES] == 0 then return end
-  local count, size = string.match(redis.call('HGET', SHR, peer) or '0 0', '(%S+) (%S+)')
-  redis.call('HSET', SHR, peer, count + messages .. ' ' .. size + amount)
+  for _, whose in ipairs({ peer, isStranger(peer) and '*' or nil }) do
+    local count, size = shareOf(whose)
+    redis.call('HSET', SHR, whose, string.format('%d %d', math.max(0, count + messages), math.max(0, size + amount)))
+  end
 end
 
 -- Counted once when the mailbox becomes half full, kept from then on: counting costs milliseconds.
@@ -36,7 +60,12 @@ local function countShares()
       shares[peer] = { found[1] + 1, found[2] + size }
     end
   end
-  for peer, found in pairs(shares) do redis.call('HSET', SHR, peer, found[1] .. ' ' .. found[2]) end
+  local strangers = { 0, 0 }
+  for peer, found in pairs(shares) do
+    redis.call('HSET', SHR, peer, found[1] .. ' ' .. found[2])
+    if isStranger(peer) then strangers = { strangers[1] + found[1], strangers[2] + found[2] } end
+  end
+  if MAX_STRANGER >= 0 then redis.call('HSET', SHR, '*', strangers[1] .. ' ' .. strangers[2]) end
   redis.call('PEXPIRE', SHR, STATE_TTL)
   S[HAS_SHARES] = 1
 end
@@ -45,8 +74,18 @@ local function isOverShare()
   if share >= 1 then return false end
   if S[PENDING] * 2 < maxMessages and S[PENDING_BYTES] * 2 < maxBytes then return false end
   if S[HAS_SHARES] == 0 then countShares() end
-  local count, size = string.match(redis.call('HGET', SHR, sender) or '0 0', '(%S+) (%S+)')
-  return count + 1 > maxMessages * share and count + 0 > 0 or size + bytes > maxBytes * share and count + 0 > 0
+  local count, size = shareOf(sender)
+  return count > 0 and (count + 1 > maxMessages * share or size + bytes > maxBytes * share)
+end
+
+-- Below what the quick script takes, it cannot be.
+local function isOverStrangers()
+  if MAX_STRANGER < 0 or S[PENDING] + 1 <= QUICK_MESSAGES and S[PENDING_BYTES] + bytes <= QUICK_BYTES then return false end
+  if not isStranger(sender) then return false end
+  if S[HAS_SHARES] == 0 then countShares() end
+  if shareOf(sender) + 1 > MAX_STRANGER then return true end
+  local count, size = shareOf('*')
+  return count > 0 and (count + 1 > maxMessages * share or size + bytes > maxBytes * share)
 end
 
 local function obstacle()
@@ -88,8 +127,9 @@ local function makeRoom()
   return true
 end
 
-local why = obstacle()
-if why and not (DROPS_OLDEST == 1 and makeRoom()) then
+local tooStrange = isOverStrangers()
+local why = tooStrange and 'stranger_share_full' or obstacle()
+if why and not (DROPS_OLDEST == 1 and not tooStrange and makeRoom()) then
   if hadExpired or S[HAS_SHARES] == 1 then saveState() end
   return { 'refused', why }
 end

@@ -1,4 +1,5 @@
-import type { Address } from '@relay/protocol';
+import { type Address, LIMITS } from '@relay/protocol';
+import type { Screen } from '../contacts/contact.repository.js';
 import { type EntryId, formatEntryId, sequenceOf } from './entry-id.js';
 import { fingerprint } from './fingerprint.js';
 import {
@@ -43,6 +44,7 @@ export interface MailboxRules {
   readonly historyMs: number;
   /** A device, or an empty mailbox, that nobody used for so long is forgotten. */
   readonly unseenMs: number;
+  readonly screen: Screen;
 }
 
 interface Device {
@@ -61,6 +63,8 @@ export const MAILBOX_COST_BYTES = 1_000;
 /** Longer than a `delivered` can be late. */
 const READ_KEPT_MS = 120_000;
 
+const GHOST_COST_BYTES = 200;
+
 const NOTHING: readonly number[] = [];
 
 /** One mailbox of `MemoryQueueRepository`. Maps are made when first needed: most mailboxes of connected users are empty. */
@@ -74,6 +78,9 @@ export class Mailbox {
 
   /** Of messages whose `read` was stored of late: when, by peer and messageId, oldest first. */
   private reads: Map<string, number> | null = null;
+
+  /** Fingerprints of what blocked senders sent of late, by sender and messageId. */
+  private ghosts: Map<string, number> | null = null;
 
   private last = 0;
   private lastMs = 0;
@@ -115,11 +122,16 @@ export class Mailbox {
     const print = fingerprint(message.content);
     const known = this.remembered.find(message.from, message.messageId);
     if (known !== undefined) return this.repeated(known, print);
+    if (this.rules.screen.blocks(this.address, message.from)) return this.blocked(message, print);
 
     this.expireDue(now);
     const { from, messageId, content, timestamp } = message;
     const bytes = Buffer.byteLength(content);
     if (bytes + ENTRY_COST_BYTES + RECORD_COST_BYTES > roomBytes) return { kind: 'refused', code: 'store_unavailable' };
+    const isKnown = (peer: Address): boolean => this.rules.screen.knows(this.address, peer);
+    if (this.pendingLoad.isOverStrangers(from, bytes, limits, isKnown)) {
+      return { kind: 'refused', code: 'stranger_share_full' };
+    }
     const obstacle = this.pendingLoad.obstacle(from, bytes, limits);
     if (obstacle !== null && !this.makeRoom(from, bytes, limits)) return { kind: 'refused', code: obstacle };
 
@@ -290,6 +302,7 @@ export class Mailbox {
   /** The mailbox itself is forgotten. */
   release(): void {
     this.remembered.forgetAll();
+    this.forgetGhosts();
   }
 
   /** Removes what has expired, from its instant on: whoever looks at the log calls this first. */
@@ -313,6 +326,24 @@ export class Mailbox {
     // Whoever has read it has it, acknowledged or not.
     const acknowledged = !known.lost && (known.read || known.sequence <= this.furthest);
     return { kind: 'repeat', id: known.id, acknowledged };
+  }
+
+  /** As if it were stored, a repeat and another content with the same id included. */
+  private blocked({ from, messageId }: NewMessage, print: number): Appended {
+    const ghosts = (this.ghosts ??= new Map<string, number>());
+    const known = ghosts.get(from + messageId);
+    if (known !== undefined && known !== print) return { kind: 'refused', code: 'id_conflict' };
+    if (known === undefined && ghosts.size >= LIMITS.rememberedMessages) this.forgetGhosts();
+    if (known === undefined) {
+      ghosts.set(from + messageId, print);
+      this.tally.bytes += GHOST_COST_BYTES;
+    }
+    return { kind: 'blocked' };
+  }
+
+  private forgetGhosts(): void {
+    this.tally.bytes -= (this.ghosts?.size ?? 0) * GHOST_COST_BYTES;
+    this.ghosts?.clear();
   }
 
   /** Drops the oldest pending messages where the policy allows it: a sender beyond its share pays with its own. */

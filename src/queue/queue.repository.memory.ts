@@ -1,5 +1,6 @@
 import { type Address, RelayError } from '@relay/protocol';
 import type { Clock } from '../common/clock.js';
+import type { Screen } from '../contacts/contact.repository.js';
 import type { EntryId } from './entry-id.js';
 import { type Instant, Mailbox, MAILBOX_COST_BYTES, type MailboxRules } from './mailbox.memory.js';
 import type { Tally } from './pending-load.memory.js';
@@ -35,9 +36,12 @@ export interface MemoryQueueOptions {
   readonly historyMs: number;
   /** What all mailboxes together may cost, in bytes of memory, about. */
   readonly maxTotalBytes: number;
+  /** Without one nobody is blocked, and everybody known. */
+  readonly screen?: Screen | undefined;
 }
 
 const UNKNOWN: Glance = { head: null, devices: 0, claims: new Map(), isHeldElsewhere: false };
+const OPEN: Screen = { blocks: () => false, knows: () => true };
 const EMPTY_PAGE: Page = { entries: [], upTo: null, droppedUpTo: 0, acknowledgedUpTo: 0 };
 /** A mailbox is remembered this much longer than its mail, so that a device that comes back late learns what it missed. */
 const STATE_GRACE_MS = 2 * 60 * 60 * 1000;
@@ -63,8 +67,8 @@ export class MemoryQueueRepository extends QueueRepository {
 
   constructor(private readonly options: MemoryQueueOptions) {
     super();
-    const { maxDevices, historyMs, retentionMs } = options;
-    this.rules = { maxDevices, historyMs, unseenMs: retentionMs + STATE_GRACE_MS };
+    const { maxDevices, historyMs, retentionMs, screen = OPEN } = options;
+    this.rules = { maxDevices, historyMs, unseenMs: retentionMs + STATE_GRACE_MS, screen };
   }
 
   override append(address: Address, message: NewMessage, limits: MailboxLimits): Promise<Appended> {

@@ -86,6 +86,7 @@ type StreamReply = readonly (readonly [id: string, fields: readonly string[]])[]
  * | `mb:{b}:A`   | stream | the log                                                      | with its last entry              |
  * | `st:{b}:A`   | hash   | counts, devices, digests of remembered messages              | retention + 2 h after its last mail and use |
  * | `shr:{b}:A`  | hash   | pending messages by sender, while the mailbox is half full   | with the next acknowledgement    |
+ * | `gho:{b}:A`  | hash   | digests of what blocked senders sent, at most 512            | retention + 2 h after the last   |
  * | `rd:{b}:A`   | zset   | digests of messages whose `read` receipt was stored of late   | 2 minutes after the last         |
  * | `exp:{b}`    | zset   | address → when the first entry of its log is due             | with the last log of the bucket  |
  * | `out:{b}`    | hash   | receipts owed                                                | once they are passed on          |
@@ -540,6 +541,7 @@ export class RedisQueueRepository extends QueueRepository {
   private appended(mailbox: Address, message: NewMessage, reply: string | Reply): Appended | Promise<Appended> {
     const [first, value, detail] = typeof reply === 'string' ? [reply, 0] : reply;
     if (first === 'refused') return { kind: 'refused', code: value as 'mailbox_full' };
+    if (first === 'blocked') return { kind: 'blocked' };
     let appended: Appended;
     if (first === 'repeat') appended = { kind: 'repeat', id: value as EntryId, acknowledged: detail === 1 };
     else {

@@ -53,6 +53,11 @@ export interface MailboxLimits {
   /** What one sender may fill of both, 0 to 1. */
   readonly senderShare: number;
   readonly overflow: 'reject' | 'drop_oldest';
+  /**
+   * Of one sender whom the recipient does not know; all of these together have one sender's share. They never make room
+   * for themselves. Absent: everybody counts as known.
+   */
+  readonly maxStrangerMessages?: number | undefined;
 }
 
 export type Appended =
@@ -66,8 +71,10 @@ export type Appended =
   | { readonly kind: 'repeat'; readonly id: EntryId; readonly acknowledged: boolean }
   | {
       readonly kind: 'refused';
-      readonly code: 'mailbox_full' | 'sender_share_full' | 'id_conflict' | 'store_unavailable';
-    };
+      readonly code: 'mailbox_full' | 'sender_share_full' | 'stranger_share_full' | 'id_conflict' | 'store_unavailable';
+    }
+  /** The recipient blocks the sender, who must not learn of it. Nothing was stored but, for a while, a digest. */
+  | { readonly kind: 'blocked' };
 
 /** Names the receipts that a call made due, until `settle` says that they were passed on. */
 export type Owed = string;
@@ -199,7 +206,8 @@ export abstract class QueueRepository {
   /**
    * Idempotent per (sender, messageId) while the message waits and until 512 later messages came: a repeat changes
    * nothing and says so; the same id with other content is refused. A refusal stores nothing and drops nothing;
-   * `store_unavailable` is one: all mailboxes together have reached what the store can hold.
+   * `store_unavailable` is one: all mailboxes together have reached what the store can hold. What a blocked sender sent
+   * before is answered as ever; of the rest, the last 512 are remembered so that other content with the same id is refused.
    */
   abstract append(mailbox: Address, message: NewMessage, limits: MailboxLimits): Promise<Appended>;
 

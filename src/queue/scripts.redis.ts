@@ -47,6 +47,8 @@ const PLACE_KEPT_MS = 300_000;
 /** At its memory limit, Redis must still let clients in and take their acknowledgements: they make room. */
 const MAKES_ROOM = ' flags=allow-oom';
 
+const EVERYBODY_IS_KNOWN = -1;
+
 const read = (name: string): string => readFileSync(new URL(`./${name}.lua`, import.meta.url), 'utf8');
 
 /** The scripts on one mailbox, with numbers in place of names: constants of Lua's own would be set up anew in each call. */
@@ -71,7 +73,18 @@ export function mailboxScripts({ stateTtlMs, historyMs }: ScriptRules) {
 
   const append = (limits: MailboxLimits): Script => {
     const { maxMessages: MAX_MESSAGES, maxBytes: MAX_BYTES, senderShare: SENDER_SHARE, overflow } = limits;
-    const bounds = { MAX_MESSAGES, MAX_BYTES, SENDER_SHARE, DROPS_OLDEST: overflow === 'drop_oldest' ? 1 : 0 };
+    const MAX_STRANGER = limits.maxStrangerMessages ?? EVERYBODY_IS_KNOWN;
+    const hasStrangers = MAX_STRANGER !== EVERYBODY_IS_KNOWN;
+    const bounds = {
+      MAX_MESSAGES,
+      MAX_BYTES,
+      SENDER_SHARE,
+      MAX_STRANGER,
+      // Up to here no sender and no strangers have too much, whoever they are.
+      QUICK_MESSAGES: Math.min(MAX_MESSAGES / 2, ...(hasStrangers ? [MAX_STRANGER, MAX_MESSAGES * SENDER_SHARE] : [])),
+      QUICK_BYTES: MAX_BYTES * Math.min(0.5, hasStrangers ? SENDER_SHARE : 1),
+      DROPS_OLDEST: overflow === 'drop_oldest' ? 1 : 0,
+    };
     const body = `${fill(read('append-quickly'), bounds)}\n${shared}\n${fill(read('append'), bounds)}`;
     return script('append', body);
   };

@@ -74,6 +74,8 @@ export class Connection implements PresenceWatcher, ReaderEvents {
   device: DeviceId = CLASSIC_DEVICE;
   /** Of the opening that this connection was; 0 for a classic one, of which there may be several. */
   claim = 0;
+  /** Where it comes from: an IPv4 address, or a /64. */
+  network = '';
   private version: 1 | 2 = 1;
   private state: 'new' | 'signing-in' | 'open' | 'closed' = 'new';
   private room: Room | null = null;
@@ -108,6 +110,10 @@ export class Connection implements PresenceWatcher, ReaderEvents {
   ) {
     this.liveness = new Liveness(host.now());
     link.onMark = (mark) => this.marked(mark);
+  }
+
+  get address(): Address | null {
+    return this.room?.address ?? null;
   }
 
   get isOpen(): boolean {

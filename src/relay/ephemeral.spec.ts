@@ -1,6 +1,8 @@
 import type { Address, MessageFrame } from '@relay/protocol';
 import { ManualClock } from '../../test/support/manual-clock.js';
 import { Backplane, type Kind, type Topic } from '../backplane/backplane.js';
+import { MemoryContactRepository } from '../contacts/contact.repository.memory.js';
+import { Acquaintance } from './acquaintance.js';
 import type { Connection } from './connection.js';
 import { Ephemeral } from './ephemeral.js';
 import { Rooms } from './room.js';
@@ -53,8 +55,9 @@ describe('Ephemeral', () => {
     const send = (text: string): number => told.push(JSON.parse(text) as (typeof told)[number]);
     const sender = { link: { send } } as unknown as Connection;
     const rooms = new Rooms({ ratePerSecond: 1, burst: 1 });
+    const acquaintance = new Acquaintance(rooms, new MemoryContactRepository(new ManualClock()), false);
     const frame = { type: 'message', to: BOB, content: 'x', messageId: 'm1', timestamp: 1 } as unknown as MessageFrame;
-    new Ephemeral(rooms, backplane, new ManualClock()).send(sender, ALICE, frame);
+    new Ephemeral(rooms, backplane, acquaintance, new ManualClock()).send(sender, ALICE, frame);
   });
 
   it('is not refused before it is known how many nodes were asked: another may still have it', async () => {

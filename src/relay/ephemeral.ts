@@ -1,6 +1,7 @@
 import { type Address, errorFrame, LIMITS, type MessageFrame, statusFrame } from '@relay/protocol';
 import type { Backplane } from '../backplane/backplane.js';
 import type { Clock } from '../common/clock.js';
+import type { Acquaintance } from './acquaintance.js';
 import type { Connection } from './connection.js';
 import type { Rooms } from './room.js';
 
@@ -26,6 +27,7 @@ export class Ephemeral {
   constructor(
     private readonly rooms: Rooms,
     private readonly backplane: Backplane,
+    private readonly acquaintance: Acquaintance,
     private readonly clock: Clock,
   ) {
     // `<number> <sender> <frame>`, answered to the sender's address: `<number> <+ or ->`.
@@ -40,7 +42,7 @@ export class Ephemeral {
     const dueAt = this.clock.monotonic() + LIMITS.verdictWithinMs / 2;
     const waiting: Waiting = { sender, messageId, to, dueAt, candidates: 0, isCounted: false };
     this.waiting.set(number, waiting);
-    waiting.candidates += this.offer(to, frame, () => this.arrived(number));
+    waiting.candidates += this.offer(to, from, frame, () => this.arrived(number));
     this.backplane.send('mailbox', to, 'u', `${number} ${from} ${frame}`).then(
       (nodes) => this.counted(number, nodes),
       () => this.counted(number, 0),
@@ -57,7 +59,8 @@ export class Ephemeral {
   }
 
   /** Returns to how many. Somebody who is still reading a backlog would get it before older messages. */
-  private offer(to: Address, frame: string, arrived: () => void): number {
+  private offer(to: Address, from: Address, frame: string, arrived: () => void): number {
+    if (this.acquaintance.isBlocked(to, from)) return 0;
     const live = this.rooms.get(to)?.connections.filter((connection) => connection.canTakeUnstored) ?? [];
     for (const connection of live) connection.sendUnstored(frame, arrived);
     return live.length;
@@ -70,7 +73,7 @@ export class Ephemeral {
       const text = `${number} ${word}`;
       this.backplane.send('mailbox', from as Address, 'a', text).catch(() => undefined);
     };
-    if (this.offer(to, frame, () => answer(ARRIVED)) === 0) answer(NOBODY);
+    if (this.offer(to, from as Address, frame, () => answer(ARRIVED)) === 0) answer(NOBODY);
   }
 
   private answered(payload: string): void {

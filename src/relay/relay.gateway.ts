@@ -5,6 +5,7 @@ import type { WebSocket } from 'ws';
 import { Logger } from '../common/logger.js';
 import { Metrics } from '../common/metrics.js';
 import { Settings } from '../common/settings.js';
+import { Admission } from './admission.js';
 import { Connection } from './connection.js';
 import { Connections } from './connections.js';
 import { Link } from './link.js';
@@ -21,6 +22,7 @@ export class RelayGateway implements OnGatewayConnection {
   constructor(
     private readonly connections: Connections,
     private readonly relay: Relay,
+    private readonly admission: Admission,
     private readonly turn: Turn,
     private readonly settings: Settings,
     private readonly metrics: Metrics,
@@ -30,6 +32,7 @@ export class RelayGateway implements OnGatewayConnection {
   handleConnection(webSocket: WebSocket, request: IncomingMessage): void {
     const link = new Link(webSocket, request.socket, this.turn, this.settings.classicAck);
     const connection = new Connection(`${this.node}-${++this.count}`, link, this.relay);
+    connection.network = this.admission.networkOf(request);
     this.connections.add(connection);
     this.metrics.connectionsOpened.add('opened');
     webSocket.on('message', (data, isBinary) => connection.receive(data as Buffer, isBinary));

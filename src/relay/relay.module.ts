@@ -1,4 +1,5 @@
 import { type BeforeApplicationShutdown, Module } from '@nestjs/common';
+import type { Address } from '@relay/protocol';
 import { setTimeout } from 'node:timers/promises';
 import { Backplane } from '../backplane/backplane.js';
 import { Clock } from '../common/clock.js';
@@ -6,11 +7,15 @@ import { descriptorLimit } from '../common/descriptor-limit.js';
 import { Logger } from '../common/logger.js';
 import { Metrics } from '../common/metrics.js';
 import { Settings } from '../common/settings.js';
+import { ContactRepository } from '../contacts/contact.repository.js';
+import { ContactService } from '../contacts/contact.service.js';
+import { ContactsModule } from '../contacts/contacts.module.js';
 import { PresenceModule } from '../presence/presence.module.js';
 import { PresenceService } from '../presence/presence.service.js';
 import { QueueModule } from '../queue/queue.module.js';
 import { QueueRepository } from '../queue/queue.repository.js';
 import { QueueService } from '../queue/queue.service.js';
+import { Acquaintance } from './acquaintance.js';
 import { Admission } from './admission.js';
 import { Connections } from './connections.js';
 import { Delivery } from './delivery.js';
@@ -22,6 +27,9 @@ import { RelayGateway } from './relay.gateway.js';
 import { Rooms } from './room.js';
 import { Turn } from './turn.js';
 import { Verdicts } from './verdicts.js';
+
+const ADDRESS_LENGTH = 42;
+const NETWORK_BURST_SECONDS = 20;
 
 const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
   setTimeout(ms, undefined, signal === undefined ? {} : { signal });
@@ -36,6 +44,7 @@ const relay = {
     Delivery,
     Verdicts,
     Ephemeral,
+    Acquaintance,
     Backplane,
     Clock,
     Metrics,
@@ -49,20 +58,27 @@ const relay = {
     delivery: Delivery,
     verdicts: Verdicts,
     ephemeral: Ephemeral,
+    acquaintance: Acquaintance,
     backplane: Backplane,
     clock: Clock,
     metrics: Metrics,
     logger: Logger,
   ) =>
     new Relay(
-      { rooms, queue, presence, delivery, verdicts, ephemeral, backplane, clock, metrics, logger },
+      { rooms, queue, presence, delivery, verdicts, ephemeral, acquaintance, backplane, clock, metrics, logger },
       relayOptions(settings),
     ),
 };
 
 function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1] {
   const { maxOfflineMessages, maxQueueBytes, senderShare, queueOverflow, retentionMs, maxFrameBytes } = settings;
-  const mailbox = { maxMessages: maxOfflineMessages, maxBytes: maxQueueBytes, senderShare, overflow: queueOverflow };
+  const mailbox = {
+    maxMessages: maxOfflineMessages,
+    maxBytes: maxQueueBytes,
+    senderShare,
+    overflow: queueOverflow,
+    maxStrangerMessages: settings.tellsStrangers ? settings.maxStrangerMessages : undefined,
+  };
   return {
     mailbox,
     retentionMs,
@@ -72,7 +88,7 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
 }
 
 @Module({
-  imports: [QueueModule, PresenceModule],
+  imports: [QueueModule, PresenceModule, ContactsModule],
   providers: [
     Turn,
     Connections,
@@ -81,8 +97,17 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
     {
       provide: Rooms,
       inject: [Settings],
-      useFactory: ({ sendRatePerSecond, sendBurst }: Settings) =>
-        new Rooms({ ratePerSecond: sendRatePerSecond, burst: sendBurst }),
+      useFactory: ({ sendRatePerSecond, sendBurst, sendRatePerIp }: Settings) =>
+        new Rooms(
+          { ratePerSecond: sendRatePerSecond, burst: sendBurst },
+          sendRatePerIp === 0 ? null : { ratePerSecond: sendRatePerIp, burst: sendRatePerIp * NETWORK_BURST_SECONDS },
+        ),
+    },
+    {
+      provide: Acquaintance,
+      inject: [Rooms, ContactRepository, Settings],
+      useFactory: (rooms: Rooms, contacts: ContactRepository, { tellsStrangers }: Settings) =>
+        new Acquaintance(rooms, contacts, tellsStrangers),
     },
     {
       provide: Receipts,
@@ -93,22 +118,24 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
     { provide: Verdicts, inject: [Clock], useFactory: (clock: Clock) => new Verdicts(clock) },
     {
       provide: Delivery,
-      inject: [Rooms, QueueRepository, Receipts, Verdicts, Backplane, Clock, Metrics, Logger],
+      inject: [Rooms, QueueRepository, Receipts, Verdicts, Acquaintance, Backplane, Clock, Metrics, Logger],
       useFactory: (
         rooms: Rooms,
         queue: QueueRepository,
         receipts: Receipts,
         verdicts: Verdicts,
+        acquaintance: Acquaintance,
         backplane: Backplane,
         clock: Clock,
         metrics: Metrics,
         logger: Logger,
-      ) => new Delivery(rooms, queue, receipts, verdicts, backplane, clock, metrics, logger),
+      ) => new Delivery({ rooms, queue, receipts, verdicts, acquaintance, backplane, clock, metrics, logger }),
     },
     {
       provide: Ephemeral,
-      inject: [Rooms, Backplane, Clock],
-      useFactory: (rooms: Rooms, backplane: Backplane, clock: Clock) => new Ephemeral(rooms, backplane, clock),
+      inject: [Rooms, Backplane, Acquaintance, Clock],
+      useFactory: (rooms: Rooms, backplane: Backplane, acquaintance: Acquaintance, clock: Clock) =>
+        new Ephemeral(rooms, backplane, acquaintance, clock),
     },
     {
       provide: Admission,
@@ -131,6 +158,9 @@ export class RelayModule implements BeforeApplicationShutdown {
     queue: QueueRepository,
     backplane: Backplane,
     relay: Relay,
+    contacts: ContactService,
+    acquaintance: Acquaintance,
+    presence: PresenceService,
     private readonly delivery: Delivery,
     private readonly drain: Drain,
     private readonly logger: Logger,
@@ -141,12 +171,19 @@ export class RelayModule implements BeforeApplicationShutdown {
       owed: (receipts) => delivery.passOn(receipts),
     });
     queue.onAppended((mailbox, entry) => delivery.appendedElsewhere(mailbox, entry));
-    backplane.listen('f', (address, frame) => relay.routed(address, frame));
+    backplane.listen('f', (address, payload) => {
+      relay.routed(address, payload.slice(0, ADDRESS_LENGTH) as Address, payload.slice(ADDRESS_LENGTH));
+    });
     backplane.listen('d', (address, payload) => {
       const [claim = '0', device = ''] = payload.split(' ', 2);
       relay.openedElsewhere(address, device, Number(claim));
     });
+    contacts.onBlocksChanged((owner) => {
+      presence.blocksChanged(owner);
+      acquaintance.blocksChanged(owner).catch((error: unknown) => this.logger.error('block list not read', error));
+    });
     backplane.onResumed(() => {
+      acquaintance.loadAll().catch((error: unknown) => this.logger.error('block lists not read', error));
       delivery.recheck().catch((error: unknown) => this.logger.error('mailboxes not looked at', error));
     });
   }

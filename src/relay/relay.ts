@@ -22,6 +22,7 @@ import type {
   QueueRepository,
   ReceiptEntry,
 } from '../queue/queue.repository.js';
+import type { Acquaintance } from './acquaintance.js';
 import type { Connection, ConnectionHost, Joined, Opening, SignedInFrame } from './connection.js';
 import type { Delivery } from './delivery.js';
 import type { Ephemeral } from './ephemeral.js';
@@ -37,6 +38,7 @@ export interface RelayParts {
   readonly verdicts: Verdicts;
   readonly backplane: Backplane;
   readonly ephemeral: Ephemeral;
+  readonly acquaintance: Acquaintance;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly logger: Logger;
@@ -49,6 +51,10 @@ export interface RelayOptions {
   /** Whether acknowledged messages are kept for a while. */
   readonly keepsHistory: boolean;
 }
+
+/** Of content. */
+const NETWORK_TOKEN_CHARS = 4096;
+type Sent = Pick<MessageFrame, 'to' | 'messageId'>;
 
 const HOUR_MS = 60 * 60 * 1000;
 /** Of a ping: a burst of sends beyond the rate is a mistake, ten times as much of it a flood. */
@@ -67,7 +73,7 @@ export class Relay implements ConnectionHost {
   }
 
   async join(connection: Connection, opening: Opening): Promise<Joined> {
-    const { rooms, queue, presence, backplane, logger } = this.parts;
+    const { rooms, queue, presence, backplane, acquaintance, logger } = this.parts;
     const { address } = opening;
     // In the room before the mailbox is opened: an entry that comes in between is offered, not missed.
     const room = rooms.join(address, connection);
@@ -81,6 +87,7 @@ export class Relay implements ConnectionHost {
       const [cursor] = await Promise.all([
         queue.open(address, connection.device, { exclusive }),
         presence.connected(address, connection.id),
+        acquaintance.loadBlocked(room),
       ]);
       learn(room, cursor, hearing);
       if (exclusive) this.takeOver(connection, room, cursor.claim);
@@ -174,8 +181,10 @@ export class Relay implements ConnectionHost {
     if (!this.mayRoute(connection, room, messageId)) return;
     if (frame.ephemeral) {
       this.parts.metrics.sends.add('ephemeral');
+      this.parts.acquaintance.meet(room, frame.to);
       return this.parts.ephemeral.send(connection, room.address, frame);
     }
+    if (!this.mayStore(connection, frame)) return;
 
     connection.sendStarted();
     const startedAt = this.now();
@@ -192,7 +201,7 @@ export class Relay implements ConnectionHost {
     this.parts.queue.append(to, message, mailbox).then(
       (result) => {
         this.parts.metrics.accepting.observe(this.now() - startedAt);
-        this.appended(connection, to, messageId, result);
+        this.appended(connection, room, { to, messageId }, result);
         connection.sendEnded();
       },
       (error: unknown) => {
@@ -202,10 +211,11 @@ export class Relay implements ConnectionHost {
     );
   }
 
-  private appended(connection: Connection, to: Address, messageId: string, result: Appended): void {
+  private appended(connection: Connection, room: Room, { to, messageId }: Sent, result: Appended): void {
     this.parts.metrics.sends.add(result.kind === 'refused' ? result.code : result.kind);
     switch (result.kind) {
       case 'stored':
+        this.parts.acquaintance.meet(room, to);
         return this.parts.delivery.stored(connection, to, result.entry, result.isHeldElsewhere);
       case 'repeat': {
         const verdict = result.acknowledged ? 'delivered' : 'queued';
@@ -214,6 +224,8 @@ export class Relay implements ConnectionHost {
         if (verdict === 'queued' && connection.wasToldOf(to, messageId)) return;
         return connection.link.send(statusFrame(verdict, messageId, to, this.parts.clock.now()));
       }
+      case 'blocked':
+        return connection.link.send(statusFrame('queued', messageId, to, this.parts.clock.now()));
       case 'refused':
         return connection.refuse(result.code, { messageId, outcome: 'refused' });
     }
@@ -230,12 +242,13 @@ export class Relay implements ConnectionHost {
   /** Frames that are never stored go to whoever is connected and can take them now. */
   private route(connection: Connection, room: Room, to: Address, frame: string): void {
     if (!this.mayRoute(connection, room)) return;
-    this.routed(to, frame);
-    this.parts.backplane.send('mailbox', to, 'f', frame).catch(() => undefined);
+    this.routed(to, room.address, frame);
+    this.parts.backplane.send('mailbox', to, 'f', room.address + frame).catch(() => undefined);
   }
 
   /** To whoever of that address is connected here and can take it now. */
-  routed(to: Address, frame: string): void {
+  routed(to: Address, from: Address, frame: string): void {
+    if (this.parts.acquaintance.isBlocked(to, from)) return;
     for (const recipient of this.parts.rooms.get(to)?.connections ?? []) {
       if (recipient.isOpen && !recipient.link.isBusy) recipient.link.send(frame);
     }
@@ -246,7 +259,7 @@ export class Relay implements ConnectionHost {
     connection.sendStarted();
     this.run(
       connection,
-      this.markRead(room.address, to, messageId).finally(() => connection.sendEnded()),
+      this.markRead(room, to, messageId).finally(() => connection.sendEnded()),
     );
   }
 
@@ -273,17 +286,29 @@ export class Relay implements ConnectionHost {
   }
 
   /** Silent where that message is unknown: a client reading an old conversation has done nothing wrong. */
-  private async markRead(reader: Address, from: Address, messageId: string): Promise<void> {
-    const { queue, delivery } = this.parts;
+  private async markRead(room: Room, from: Address, messageId: string): Promise<void> {
+    const { queue, delivery, acquaintance } = this.parts;
+    const reader = room.address;
+    if (acquaintance.isBlocked(reader, from)) return;
     const mark = await queue.markRead(reader, from, messageId);
     if (mark.kind !== 'marked') return;
+    acquaintance.meet(room, from);
     // Whoever has read it has it, and `delivered` may not follow `read`.
     if (!mark.wasAcknowledged) delivery.delivered(reader, [{ from, messageId, sequence: mark.sequence }], null);
     delivery.read(reader, from, messageId, mark.owed);
   }
 
+  /** What it takes of its network's budget goes by what it takes of the store. */
+  private mayStore(connection: Connection, { content, messageId }: MessageFrame): boolean {
+    const tokens = Math.ceil((content.length + 1) / NETWORK_TOKEN_CHARS);
+    return this.mayPass(connection, this.parts.rooms.takeOfNetwork(connection.network, tokens, this.now()), messageId);
+  }
+
   private mayRoute(connection: Connection, room: Room, messageId?: string): boolean {
-    const retryAfterMs = room.budget.take(this.now());
+    return this.mayPass(connection, room.budget.take(this.now()), messageId);
+  }
+
+  private mayPass(connection: Connection, retryAfterMs: number, messageId?: string): boolean {
     if (retryAfterMs === 0) return true;
     const outcome = messageId === undefined ? undefined : 'refused';
     this.parts.metrics.limited.add('frames');

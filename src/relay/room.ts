@@ -18,6 +18,10 @@ export interface Room {
   hearing: number;
   /** The latest claim that was heard of for each device; made when first needed. */
   claims: Map<DeviceId, number> | null;
+  /** Whom the address blocks; `null`: nobody. */
+  blocked: ReadonlySet<Address> | null;
+  /** Some of those whom the store was told that it knows; made when first needed. */
+  known: Set<Address> | null;
   /** What this address may still send. */
   readonly budget: TokenBucket;
 }
@@ -53,7 +57,24 @@ export class Rooms {
   /** Of those who went with less than all of it: connecting again does not fill it. */
   private readonly budgets = new Map<Address, TokenBucket>();
 
-  constructor(private readonly limits: SendLimits) {}
+  private readonly networks = new Map<string, TokenBucket>();
+
+  /** `networkLimits`: of all addresses behind one IP address; `null`: none. */
+  constructor(
+    private readonly limits: SendLimits,
+    private readonly networkLimits: SendLimits | null = null,
+  ) {}
+
+  /** Addresses cost nothing: what one network may have stored does not grow with how many it uses. ms to wait, 0: taken. */
+  takeOfNetwork(network: string, tokens: number, nowMs: number): number {
+    if (this.networkLimits === null) return 0;
+    let budget = this.networks.get(network);
+    if (budget === undefined) {
+      budget = new TokenBucket(this.networkLimits.ratePerSecond, this.networkLimits.burst);
+      this.networks.set(network, budget);
+    }
+    return budget.take(nowMs, tokens);
+  }
 
   get(address: Address): Room | undefined {
     return this.rooms.get(address);
@@ -69,7 +90,17 @@ export class Rooms {
       const { ratePerSecond, burst } = this.limits;
       const budget = this.budgets.get(address) ?? new TokenBucket(ratePerSecond, burst);
       this.budgets.delete(address);
-      room = { address, connections: [], devices: 0, isHeldElsewhere: false, hearing: 0, claims: null, budget };
+      room = {
+        address,
+        connections: [],
+        devices: 0,
+        isHeldElsewhere: false,
+        hearing: 0,
+        claims: null,
+        blocked: null,
+        known: null,
+        budget,
+      };
       this.rooms.set(address, room);
     }
     room.connections.push(connection);
@@ -87,6 +118,9 @@ export class Rooms {
   forgetFullBudgets(nowMs: number): void {
     for (const [address, budget] of this.budgets) {
       if (budget.isFull(nowMs)) this.budgets.delete(address);
+    }
+    for (const [network, budget] of this.networks) {
+      if (budget.isFull(nowMs)) this.networks.delete(network);
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { Address } from '@relay/protocol';
+import type { ContactRepository } from '../../src/contacts/contact.repository.js';
 import type { EntryId } from '../../src/queue/entry-id.js';
 import { sequenceOf } from '../../src/queue/entry-id.js';
 import type {
@@ -13,6 +14,8 @@ import { addressOf } from '../support/classic-client.js';
 import type { ManualClock } from '../support/manual-clock.js';
 
 export interface QueueUnderTest {
+  /** Of the same store. */
+  readonly contacts: ContactRepository;
   readonly queue: QueueRepository;
   readonly clock: ManualClock;
   readonly close: () => Promise<void>;
@@ -34,11 +37,12 @@ export function queueContract(
 ): void {
   describe(`QueueRepository: ${name}`, () => {
     let queue: QueueRepository;
+    let contacts: ContactRepository;
     let clock: ManualClock;
     let close: () => Promise<void>;
 
     beforeEach(async () => {
-      ({ queue, clock, close } = await open({}));
+      ({ queue, contacts, clock, close } = await open({}));
     });
 
     afterEach(() => close());
@@ -101,6 +105,148 @@ export function queueContract(
       const { accepted, acknowledged, expired, dropped, pending } = ledger;
       expect(acknowledged + expired + dropped + pending).toBe(accepted);
     }
+
+    describe('a blocked sender', () => {
+      const BLOCKED = { kind: 'blocked' };
+
+      it('is told nothing and nothing of it is stored, from the next message on, until it is blocked no more', async () => {
+        await store('before', { from: BOB });
+        await contacts.put('blocked', BOX, BOB);
+        expect(await append('m1', { from: BOB })).toEqual(BLOCKED);
+        await store('of-alice');
+        expect(await readIds()).toEqual(['before', 'of-alice']);
+        expect(await queue.size(BOX)).toBe(2);
+        await expectBalance({ accepted: 2, pending: 2 });
+        await contacts.remove('blocked', BOX, BOB);
+        await store('m1', { from: BOB });
+        expect(await readIds()).toEqual(['before', 'of-alice', 'm1']);
+      });
+
+      it('is kept out of a mailbox that never had anything', async () => {
+        await contacts.put('blocked', BOX, BOB);
+        expect(await append('m1', { from: BOB })).toEqual(BLOCKED);
+        await store('m2');
+        expect(await append('m3', { from: BOB })).toEqual(BLOCKED);
+        expect(await readIds()).toEqual(['m2']);
+      });
+
+      it('is kept out once the state of the mailbox was forgotten', async () => {
+        const { id } = await store('m1');
+        await queue.open(BOX, 'phone');
+        await acknowledge('phone', id);
+        await contacts.put('blocked', BOX, BOB);
+        clock.advance(CONTRACT.retentionMs + 3 * 3_600_000);
+        await purge();
+        await queue.open(BOX, 'phone');
+        expect(await append('m2', { from: BOB })).toEqual(BLOCKED);
+      });
+
+      it('gets the answers that everybody gets: to a repeat, and to other content with the same id', async () => {
+        const CONFLICT = { kind: 'refused', code: 'id_conflict' };
+        const { id } = await store('early', { from: BOB });
+        await queue.open(BOX, 'phone');
+        await acknowledge('phone', id);
+        await contacts.put('blocked', BOX, BOB);
+        for (let i = 0; i < 3; i++) expect(await append('late', { from: BOB })).toEqual(BLOCKED);
+        expect(await append('late', { from: BOB, content: 'other' })).toEqual(CONFLICT);
+        expect(await append('early', { from: BOB })).toEqual({ kind: 'repeat', id, acknowledged: true });
+        expect(await append('early', { from: BOB, content: 'other' })).toEqual(CONFLICT);
+      });
+
+      it('leaves a bounded trace, however much it sends', async () => {
+        await contacts.put('blocked', BOX, BOB);
+        await append('first', { from: BOB });
+        for (let i = 0; i < 512; i++) await append(`m${i}`, { from: BOB });
+        // The first is forgotten: it would be no conflict.
+        expect(await append('first', { from: BOB, content: 'other' })).toEqual(BLOCKED);
+      });
+    });
+
+    describe('strangers', () => {
+      const limits: MailboxLimits = {
+        maxMessages: 100,
+        maxBytes: 100_000,
+        senderShare: 0.5,
+        overflow: 'reject',
+        maxStrangerMessages: 5,
+      };
+      const REFUSED = { kind: 'refused', code: 'stranger_share_full' };
+      const stranger = (n: number): Address => addressOf(0x100000 + n) as Address;
+
+      it('may have so many messages waiting, each', async () => {
+        await storeMany(5, 'a', {}, limits);
+        expect(await append('a6', {}, limits)).toEqual(REFUSED);
+        expect(await append('a5', { content: 'content of a5' }, limits)).toMatchObject({ kind: 'repeat' });
+        await storeMany(5, 'b', { from: BOB }, limits);
+        expect(await append('b6', { from: BOB }, limits)).toEqual(REFUSED);
+      });
+
+      it('may go on once theirs were acknowledged', async () => {
+        const entries = await storeMany(5, 'a', {}, limits);
+        expect(await append('a6', {}, limits)).toEqual(REFUSED);
+        await queue.open(BOX, 'phone');
+        await acknowledge('phone', entries[1]!.id);
+        await storeMany(2, 'later', {}, limits);
+        expect(await append('a6', {}, limits)).toEqual(REFUSED);
+      });
+
+      it.each(['know', 'allow'])(
+        'are none any more once the owner does %s them, and what waits of theirs does not count',
+        async (how) => {
+          await storeMany(5, 'a', {}, limits);
+          for (let n = 1; n <= 9; n++) await storeMany(5, `s${n}-`, { from: stranger(n) }, limits);
+          expect(await append('a6', {}, limits)).toEqual(REFUSED);
+          expect(await append('b1', { from: BOB }, limits)).toEqual(REFUSED);
+          if (how === 'know') await contacts.know(BOX, [ALICE]);
+          else await contacts.put('allowed', BOX, ALICE);
+          await store('a6', {}, limits);
+          if (how === 'know') await storeMany(5, 'b', { from: BOB }, limits);
+        },
+      );
+
+      it('have one share of the mailbox among them, and contacts the rest', async () => {
+        await contacts.know(BOX, [ALICE]);
+        let accepted = 0;
+        for (let n = 1; n <= 1000; n++) {
+          const result = await append(`m${n}`, { from: stranger(n) }, limits);
+          if (result.kind === 'stored') accepted++;
+          else expect(result).toEqual(REFUSED);
+        }
+        expect(accepted).toBe(50);
+        await storeMany(50, 'of-alice', {}, limits);
+        expect(await append('one-more', {}, limits)).toEqual({ kind: 'refused', code: 'mailbox_full' });
+      }, 20_000);
+
+      it('have one share of its bytes', async () => {
+        await contacts.know(BOX, [ALICE]);
+        const content = 'x'.repeat(9_000);
+        const results = [];
+        for (let n = 1; n <= 20; n++) results.push(await append(`m${n}`, { from: stranger(n), content }, limits));
+        expect(results.filter(({ kind }) => kind === 'stored')).toHaveLength(5);
+        expect(results.at(-1)).toEqual(REFUSED);
+        for (let n = 1; n <= 5; n++) await store(`a${n}`, { content }, limits);
+      });
+
+      it('drop nothing to make room for themselves', async () => {
+        const dropping: MailboxLimits = { ...limits, overflow: 'drop_oldest' };
+        const ids = (await storeMany(5, 'a', {}, dropping)).map(({ messageId }) => messageId);
+        expect(await append('a6', {}, dropping)).toEqual(REFUSED);
+        expect(await readIds()).toEqual(ids);
+      });
+
+      it('may be kept out altogether', async () => {
+        const closed: MailboxLimits = { ...limits, maxStrangerMessages: 0 };
+        expect(await append('a1', {}, closed)).toEqual(REFUSED);
+        await contacts.know(BOX, [ALICE]);
+        await store('a1', {}, closed);
+      });
+
+      it('are nobody where it is not asked', async () => {
+        const open: MailboxLimits = { ...limits, maxStrangerMessages: undefined };
+        await storeMany(50, 'a', {}, open);
+        expect(await append('a51', {}, open)).toEqual({ kind: 'refused', code: 'sender_share_full' });
+      });
+    });
 
     describe('append', () => {
       it('gives back what it was given, in the order of the calls', async () => {
