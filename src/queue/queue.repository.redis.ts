@@ -3,10 +3,11 @@ import { createHash } from 'node:crypto';
 import type { Backplane } from '../backplane/backplane.js';
 import { NotExecuted, type RedisClient, type Script } from '../redis/redis-client.redis.js';
 import { BUCKETS, bucketOf } from '../redis/redis-key.redis.js';
+import { AcknowledgeBatch } from './acknowledge-batch.redis.js';
+import { AppendBatch, type AppendReply } from './append-batch.redis.js';
 import { type EntryId, formatEntryId, isLater, msOf, sequenceOf } from './entry-id.js';
-import { fingerprint } from './fingerprint.js';
 import { type OwedItem, parseOwed, receiptsOf } from './owed.redis.js';
-import { packContent, RECEIPT_LETTERS, type Unpacked, unpackEntry } from './packed-entry.redis.js';
+import { RECEIPT_LETTERS, type Unpacked, unpackEntry } from './packed-entry.redis.js';
 import {
   type Acknowledged,
   type Acknowledgement,
@@ -90,7 +91,8 @@ type StreamReply = readonly (readonly [id: string, fields: readonly string[]])[]
  */
 export class RedisQueueRepository extends QueueRepository {
   private readonly scripts: MailboxScripts;
-  private readonly appendScripts = new WeakMap<MailboxLimits, Script>();
+  private readonly batches = new WeakMap<MailboxLimits, AppendBatch>();
+  private readonly acknowledgements: AcknowledgeBatch;
   private readonly keys = new Map<Address, readonly string[]>();
   private readonly listening: string;
   private readonly notListening: string;
@@ -100,25 +102,15 @@ export class RedisQueueRepository extends QueueRepository {
 
   constructor(private readonly options: RedisQueueOptions) {
     super();
-    const { retentionMs, historyMs, backplane } = options;
+    const { retentionMs, historyMs, backplane, client, clock } = options;
     this.listening = `1${backplane.node}`;
     this.notListening = `0${backplane.node}`;
     this.scripts = mailboxScripts({ stateTtlMs: retentionMs + STATE_GRACE_MS, historyMs });
+    this.acknowledgements = new AcknowledgeBatch(this.scripts.acknowledge, client, () => clock.now());
   }
 
   override append(mailbox: Address, message: NewMessage, limits: MailboxLimits): Promise<Appended> {
-    const { from, messageId, content, timestamp, ttlMs } = message;
-    const { letter, text } = packContent(content);
-    const now = this.options.clock.now();
-    const print = letter + fingerprint(content).toString(36);
-    const args = [from, messageId, print, now + ttlMs, timestamp, text, this.listener(mailbox)];
-    return this.onMailbox(this.appendWithin(limits), mailbox, now, args).then(
-      (reply) => this.appended(mailbox, message, reply),
-      (error: unknown) => {
-        if (error instanceof NotExecuted) return { kind: 'refused', code: 'store_unavailable' };
-        throw error;
-      },
-    );
+    return this.batchWithin(limits).add(mailbox, message);
   }
 
   override async appendReceipts(mailbox: Address, receipts: readonly Receipt[]): Promise<readonly ReceiptEntry[]> {
@@ -184,13 +176,8 @@ export class RedisQueueRepository extends QueueRepository {
     const keep = keepAfter === undefined ? '' : (keepAfter ?? '0-0');
     const owedMessages =
       messages.length === 0 ? '' : JSON.stringify(messages.map((one) => [one.sequence, one.from, one.messageId]));
-    const args = [device, msOf(upTo), sequenceOf(upTo), claim, keep, owedMessages];
-    const [kind, before, silent, owed] = await this.onMailbox(
-      this.scripts.acknowledge,
-      mailbox,
-      this.options.clock.now(),
-      args,
-    );
+    const args = [mailbox, device, msOf(upTo), sequenceOf(upTo), claim, keep, owedMessages];
+    const [kind, before, silent, owed] = await this.acknowledgements.add(this.keysOf(mailbox), args);
     if (kind !== 'acknowledged') return { kind: kind as 'ahead' | 'superseded' };
     return { kind, before: Number(before), silent: sequencesOf(silent as string), owed: owedIn(mailbox, owed) };
   }
@@ -446,18 +433,29 @@ export class RedisQueueRepository extends QueueRepository {
     return reply as StreamReply;
   }
 
-  private appendWithin(limits: MailboxLimits): Script {
-    let script = this.appendScripts.get(limits);
-    if (script === undefined) {
-      script = this.scripts.append(limits);
-      this.appendScripts.set(limits, script);
+  private batchWithin(limits: MailboxLimits): AppendBatch {
+    let batch = this.batches.get(limits);
+    if (batch === undefined) {
+      const { client, clock, backplane } = this.options;
+      batch = new AppendBatch(this.scripts.append(limits), {
+        client,
+        node: backplane.node,
+        now: () => clock.now(),
+        keysOf: (mailbox) => this.keysOf(mailbox),
+        listensTo: (mailbox) => backplane.isJoined('mailbox', mailbox),
+        appended: (mailbox, message, reply) => this.appended(mailbox, message, reply),
+        failed: (error) => {
+          if (error instanceof NotExecuted) return { kind: 'refused', code: 'store_unavailable' };
+          throw error;
+        },
+      });
+      this.batches.set(limits, batch);
     }
-    return script;
+    return batch;
   }
 
-  /** As append.lua answers: the id alone is the most frequent one. */
-  private appended(mailbox: Address, message: NewMessage, reply: string | Reply): Appended | Promise<Appended> {
-    const [first, value, detail] = typeof reply === 'string' ? [reply, 0] : reply;
+  private appended(mailbox: Address, message: NewMessage, reply: AppendReply): Appended | Promise<Appended> {
+    const [first, value, detail] = reply;
     if (first === 'refused') return { kind: 'refused', code: value as 'mailbox_full' };
     let appended: Appended;
     if (first === 'repeat') appended = { kind: 'repeat', id: value as EntryId, acknowledged: detail === 1 };

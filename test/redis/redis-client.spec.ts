@@ -9,9 +9,9 @@ import { TcpProxy } from '../support/tcp-proxy.js';
 
 import.meta.jest.setTimeout(30_000);
 
-const ECHO: Script = { name: 'echo', lua: 'return ARGV[1]', numberOfKeys: 1 };
-const COUNT: Script = { name: 'count', lua: "return redis.call('INCR', KEYS[1])", numberOfKeys: 1 };
-const BROKEN: Script = { name: 'broken', lua: "return redis.error_reply('ERR broken')", numberOfKeys: 0 };
+const ECHO: Script = { name: 'echo', lua: 'return ARGV[1]' };
+const COUNT: Script = { name: 'count', lua: "return redis.call('INCR', KEYS[1])" };
+const BROKEN: Script = { name: 'broken', lua: "return redis.error_reply('ERR broken')" };
 
 /** How a promise ended, and after how long. */
 async function outcomeOf(promise: Promise<unknown>): Promise<{ value?: unknown; error?: unknown; afterMs: number }> {
