@@ -1,5 +1,6 @@
 import type { Address } from '@relay/protocol';
 import type { RedisClient, Script } from '../redis/redis-client.redis.js';
+import { type EntryId, formatEntryId, msOf, sequenceOf } from './entry-id.js';
 import { fingerprint } from './fingerprint.js';
 import { packContent } from './packed-entry.redis.js';
 import type { Appended, NewMessage } from './queue.repository.js';
@@ -8,6 +9,13 @@ import type { Appended, NewMessage } from './queue.repository.js';
 export type AppendReply = readonly [string, (string | number)?, number?];
 /** As append-many.lua answers for one mailbox. */
 type MailboxReply = string | readonly [string, number] | readonly AppendReply[];
+
+/** An entry's id, and the two numbers in it. */
+export interface Place {
+  readonly id: EntryId;
+  readonly ms: number;
+  readonly sequence: number;
+}
 
 interface Waiting {
   readonly message: NewMessage;
@@ -22,7 +30,9 @@ export interface BatchOptions {
   /** mb, st, tot and exp of a mailbox. */
   keysOf(mailbox: Address): readonly string[];
   listensTo(mailbox: Address): boolean;
-  appended(mailbox: Address, message: NewMessage, reply: AppendReply): Appended | Promise<Appended>;
+  stored(mailbox: Address, message: NewMessage, place: Place, others: number): Appended | Promise<Appended>;
+  /** Not stored one after the other with all others. */
+  answered(mailbox: Address, message: NewMessage, reply: AppendReply): Appended | Promise<Appended>;
   /** Redis did not answer, or not as it should. */
   failed(error: unknown): Appended;
 }
@@ -95,22 +105,21 @@ export class AppendBatch {
     const [first, others] = typeof reply === 'string' ? [reply, 0] : reply;
     if (typeof first !== 'string') return this.answerEach(mailbox, some, reply as readonly AppendReply[]);
     // All were stored one after the other; the id is that of the last.
-    const dash = first.indexOf('-') + 1;
-    const ms = first.slice(0, dash);
-    const before = Number(first.slice(dash)) - some.length + 1;
-    some.forEach((waiting, i) => this.settle(mailbox, waiting, [`${ms}${before + i}`, others as number]));
+    const ms = msOf(first as EntryId);
+    let sequence = sequenceOf(first as EntryId) - some.length;
+    for (const { message, resolve } of some) {
+      sequence++;
+      const place = { id: formatEntryId(ms, sequence), ms, sequence };
+      resolve(this.options.stored(mailbox, message, place, others as number));
+    }
   }
 
   private answerEach(mailbox: Address, some: readonly Waiting[], replies: readonly AppendReply[]): void {
     some.forEach((waiting, i) => {
       const reply = replies[i]!;
       if (reply[0] === 'failed') this.fail(waiting, new Error(`${this.script.name}: ${reply[1]}`));
-      else this.settle(mailbox, waiting, reply);
+      else waiting.resolve(this.options.answered(mailbox, waiting.message, reply));
     });
-  }
-
-  private settle(mailbox: Address, { message, resolve }: Waiting, reply: AppendReply): void {
-    resolve(this.options.appended(mailbox, message, reply));
   }
 
   private fail({ resolve, reject }: Waiting, error: unknown): void {

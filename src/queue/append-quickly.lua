@@ -26,6 +26,8 @@ local function quickly(mb, st, tot, exp, address, listens, at, count)
   local last, ms = S[LAST], S[LAST_MS] > now and S[LAST_MS] or now
   local messages, total, pending, pendingBytes = S[MESSAGES], S[BYTES], S[PENDING], S[PENDING_BYTES]
   local mostMessages, mostBytes = S[MESSAGES_AT_TRIM] + MAX_MESSAGES, S[BYTES_AT_TRIM] + MAX_BYTES
+  -- Made once: Lua writes a number in a third of a microsecond, and looks at each byte of each string that it makes.
+  local ids = ms .. '-'
   local values, records, stored, place = {}, {}, 0, at
   while stored < count do
     local print, content, expires, digest = ARGV[place + 2], ARGV[place + 5], tonumber(ARGV[place + 3]), digests[stored + 1]
@@ -43,15 +45,15 @@ local function quickly(mb, st, tot, exp, address, listens, at, count)
     then
       break
     end
-    local id = ms .. '-' .. last + 1
-    local value = string.sub(print, 1, 1) .. messages .. ' ' .. total .. ' ' .. bytes .. ' ' .. ARGV[place + 3] .. ' '
-      .. ARGV[place + 4] .. ' ' .. ARGV[place] .. ' ' .. ARGV[place + 1] .. '\n' .. content
+    local id = ids .. last + 1
+    local value = string.format('%.1s%d %d %d ', print, messages, total, bytes) .. ARGV[place + 3] .. ' ' .. ARGV[place + 4] .. ' '
+      .. ARGV[place] .. ' ' .. ARGV[place + 1] .. '\n' .. content
     if redis.pcall('XADD', mb, id, 'e', value).err then break end
     last, latest, stored, place = last + 1, expires, stored + 1, place + 6
     S[MESSAGES], S[BYTES], S[PENDING], S[PENDING_BYTES] = messages, total, pending, pendingBytes
     records[digest] = true
     records[stored * 2 - 1], records[stored * 2] = digest, id .. ' ' .. print .. ' '
-    values[stored] = 'e' .. id .. ' ' .. value
+    values[stored] = value
   end
   if stored == 0 then return 0 end
 
@@ -67,7 +69,7 @@ local function quickly(mb, st, tot, exp, address, listens, at, count)
   redis.call('HSET', st, 's', cmsgpack.pack(S), unpack(records))
   local others = redis.call('PUBSUB', 'SHARDNUMSUB', mb)[2] - listens
   if others > 0 then
-    for i = 1, stored do redis.call('SPUBLISH', mb, node .. values[i]) end
+    for i = 1, stored do redis.call('SPUBLISH', mb, node .. 'e' .. ids .. last - stored + i .. ' ' .. values[i]) end
   end
   return stored, ms, last, others
 end

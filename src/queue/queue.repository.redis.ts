@@ -4,7 +4,7 @@ import type { Backplane } from '../backplane/backplane.js';
 import { NotExecuted, type RedisClient, type Script } from '../redis/redis-client.redis.js';
 import { BUCKETS, bucketOf } from '../redis/redis-key.redis.js';
 import { AcknowledgeBatch } from './acknowledge-batch.redis.js';
-import { AppendBatch, type AppendReply } from './append-batch.redis.js';
+import { AppendBatch, type AppendReply, type Place } from './append-batch.redis.js';
 import { type EntryId, formatEntryId, isLater, msOf, sequenceOf } from './entry-id.js';
 import { type OwedItem, parseOwed, receiptsOf } from './owed.redis.js';
 import { RECEIPT_LETTERS, type Unpacked, unpackEntry } from './packed-entry.redis.js';
@@ -443,7 +443,8 @@ export class RedisQueueRepository extends QueueRepository {
         now: () => clock.now(),
         keysOf: (mailbox) => this.keysOf(mailbox),
         listensTo: (mailbox) => backplane.isJoined('mailbox', mailbox),
-        appended: (mailbox, message, reply) => this.appended(mailbox, message, reply),
+        stored: (mailbox, message, place, others) => this.stored(mailbox, message, place, others),
+        answered: (mailbox, message, reply) => this.answered(mailbox, message, reply),
         failed: (error) => {
           if (error instanceof NotExecuted) return { kind: 'refused', code: 'store_unavailable' };
           throw error;
@@ -454,18 +455,29 @@ export class RedisQueueRepository extends QueueRepository {
     return batch;
   }
 
-  private appended(mailbox: Address, message: NewMessage, reply: AppendReply): Appended | Promise<Appended> {
+  private stored(
+    mailbox: Address,
+    message: NewMessage,
+    { id, ms, sequence }: Place,
+    others: number,
+  ): Appended | Promise<Appended> {
+    const { from, messageId, content, timestamp } = message;
+    const entry: MessageEntry = { kind: 'message', id, sequence, from, messageId, content, timestamp, queuedAt: ms };
+    return this.kept(mailbox, { kind: 'stored', entry, isHeldElsewhere: others > 0 });
+  }
+
+  private answered(mailbox: Address, message: NewMessage, reply: AppendReply): Appended | Promise<Appended> {
     const [first, value, detail] = reply;
     if (first === 'refused') return { kind: 'refused', code: value as 'mailbox_full' };
-    let appended: Appended;
-    if (first === 'repeat') appended = { kind: 'repeat', id: value as EntryId, acknowledged: detail === 1 };
-    else {
-      const id = first as EntryId;
-      const { from, messageId, content, timestamp } = message;
-      const place = { kind: 'message', id, sequence: sequenceOf(id) } as const;
-      const entry: MessageEntry = { ...place, from, messageId, content, timestamp, queuedAt: msOf(id) };
-      appended = { kind: 'stored', entry, isHeldElsewhere: Number(value) > 0 };
+    if (first === 'repeat') {
+      return this.kept(mailbox, { kind: 'repeat', id: value as EntryId, acknowledged: detail === 1 });
     }
+    const id = first as EntryId;
+    return this.stored(mailbox, message, { id, ms: msOf(id), sequence: sequenceOf(id) }, Number(value));
+  }
+
+  /** What counts as stored, once it is as durable as it is to be. */
+  private kept(mailbox: Address, appended: Appended): Appended | Promise<Appended> {
     return this.options.durability === 'replica' ? this.replicated(mailbox).then(() => appended) : appended;
   }
 
