@@ -62,7 +62,10 @@ interface State {
 /** A mailbox is remembered this much longer than its mail, so that a device that comes back late learns what it missed. */
 const STATE_GRACE_MS = 2 * 60 * 60 * 1000;
 const BUCKETS_PER_TURN = 256;
-const MAILBOXES_PER_CALL = 50;
+/** Each takes some 40 µs. */
+const MAILBOXES_PER_CALL = 25;
+const BUCKETS_PER_CALL = 16;
+const DUE_PER_BUCKET = 200;
 const OWED_FOR_MS = 30_000;
 const PURGE_LEASE_MS = 60_000;
 const HISTORY_PAGE = 100;
@@ -98,6 +101,7 @@ export class RedisQueueRepository extends QueueRepository {
   private readonly notListening: string;
   private readonly replicating = new Map<number, Promise<void>>();
   private nextBucket = 0;
+  private isPurging = false;
   private ledgerRead: { readonly at: number; readonly ledger: Promise<Ledger> } | null = null;
 
   constructor(private readonly options: RedisQueueOptions) {
@@ -271,43 +275,48 @@ export class RedisQueueRepository extends QueueRepository {
     }
   }
 
-  /** One node at a time; each call works through some buckets, in small calls between which Redis serves others. */
+  /**
+   * One node at a time; each call works through some buckets. Redis serves nobody else while it works through what one
+   * write brought, so each of those is small.
+   */
   override async purge(): Promise<boolean> {
-    const { client, backplane, clock } = this.options;
+    const { client, backplane } = this.options;
     const lock = `${client.prefix}lock:purge`;
-    if (this.nextBucket === 0) {
+    if (!this.isPurging) {
       const locked = await client.command('SET', lock, backplane.node, 'NX', 'PX', PURGE_LEASE_MS);
       if (locked !== 'OK') return false;
+      this.isPurging = true;
     }
-    const now = clock.now();
-    const buckets = Array.from({ length: BUCKETS_PER_TURN }, (_, i) => this.nextBucket + i);
-    const due = await Promise.all(
-      buckets.map((bucket) =>
-        client.command(
-          'ZRANGEBYSCORE',
-          this.bucketKey('exp', bucket),
-          '-inf',
-          now,
-          'LIMIT',
-          0,
-          MAILBOXES_PER_CALL * 20,
-        ),
-      ),
-    );
+    const end = this.nextBucket + BUCKETS_PER_TURN;
+    while (this.nextBucket < end) {
+      const isUnfinished = await this.purgeBuckets(this.nextBucket, this.nextBucket + BUCKETS_PER_CALL);
+      if (isUnfinished) return true;
+      this.nextBucket += BUCKETS_PER_CALL;
+    }
+    if (this.nextBucket < BUCKETS) return true;
+    this.nextBucket = 0;
+    this.isPurging = false;
+    await client.command('DEL', lock);
+    return false;
+  }
+
+  /** true: there is more in them. */
+  private async purgeBuckets(from: number, to: number): Promise<boolean> {
+    const { client, clock } = this.options;
+    const range = ['-inf', clock.now(), 'LIMIT', 0, DUE_PER_BUCKET] as const;
+    const keys = Array.from({ length: to - from }, (_, i) => this.bucketKey('exp', from + i));
+    const due = await Promise.all(keys.map((key) => client.command('ZRANGEBYSCORE', key, ...range)));
     const mailboxes = due.flat() as Address[];
+    let isAnyDone = false;
     for (let i = 0; i < mailboxes.length; i += MAILBOXES_PER_CALL) {
       const some = mailboxes.slice(i, i + MAILBOXES_PER_CALL).map((mailbox) => this.expire(mailbox));
       const results = await Promise.allSettled(some);
       // One damaged mailbox must not keep the others; a store that is away ends the round.
       const away = results.find((one) => one.status === 'rejected' && one.reason instanceof RelayError);
       if (away?.status === 'rejected') throw away.reason as RelayError;
+      isAnyDone ||= results.some(({ status }) => status === 'fulfilled');
     }
-    if (due.some((found) => (found as string[]).length === MAILBOXES_PER_CALL * 20)) return true;
-    this.nextBucket += BUCKETS_PER_TURN;
-    if (this.nextBucket < BUCKETS) return true;
-    this.nextBucket = 0;
-    await client.command('DEL', lock);
-    return false;
+    return isAnyDone && due.some((found) => (found as string[]).length === DUE_PER_BUCKET);
   }
 
   override async owed(): Promise<readonly OwedReceipts[]> {
