@@ -1,4 +1,3 @@
-import type { Address } from '@relay/protocol';
 import type { RedisClient, Script } from '../redis/redis-client.redis.js';
 
 /** As acknowledge.lua answers. */

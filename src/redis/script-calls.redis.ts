@@ -66,7 +66,7 @@ export class ScriptCalls {
         const isMissing = replyCode(error) === 'NOSCRIPT';
         const again = isMissing
           ? new Promise((resolve) => known.forgotten.push({ args, resolve }))
-          : Promise.reject(error as Error);
+          : Promise.reject(error);
         this.ended(known);
         return again;
       },
