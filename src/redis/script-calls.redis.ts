@@ -64,10 +64,9 @@ export class ScriptCalls {
       },
       (error: unknown) => {
         const isMissing = replyCode(error) === 'NOSCRIPT';
-        const again = isMissing
-          ? new Promise((resolve) => known.forgotten.push({ args, resolve }))
-          : Promise.reject(error);
+        const again = isMissing ? new Promise((resolve) => known.forgotten.push({ args, resolve })) : null;
         this.ended(known);
+        if (again === null) throw error;
         return again;
       },
     );
