@@ -11,15 +11,14 @@ import {
   MAX_LISTED,
 } from './contact.repository.js';
 
-const script = (name: string, numberOfKeys: number): Script => ({
+const script = (name: string): Script => ({
   name: `contact-${name}`,
   lua: readFileSync(new URL(`./${name}.lua`, import.meta.url), 'utf8'),
-  numberOfKeys,
 });
 
-const PUT = script('put', 3);
-const REMOVE = script('remove', 2);
-const KNOW = script('know', 3);
+const PUT = script('put');
+const REMOVE = script('remove');
+const KNOW = script('know');
 
 const KEYS: Record<ContactList, 'blk' | 'alw'> = { blocked: 'blk', allowed: 'alw' };
 

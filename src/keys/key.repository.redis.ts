@@ -8,7 +8,6 @@ import { KeyRepository, type PublicKey } from './key.repository.js';
 const script = (name: string): Script => ({
   name: `key-${name}`,
   lua: readFileSync(new URL(`./${name}.lua`, import.meta.url), 'utf8'),
-  numberOfKeys: 2,
 });
 
 const PUT = script('put');

@@ -7,7 +7,6 @@ import { type RateLimit, type RateLimiter, RateLimits } from './rate-limits.js';
 const COUNT: Script = {
   name: 'limits-count',
   lua: readFileSync(new URL('./count.lua', import.meta.url), 'utf8'),
-  numberOfKeys: 1,
 };
 
 /**

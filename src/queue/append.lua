@@ -171,14 +171,15 @@ if S[MESSAGES] % 512 == 0 and redis.call('HLEN', ST) > 1024 then
     if #records[i] == 22 then sequences[#sequences + 1] = tonumber(string.match(records[i + 1], '-(%d+)')) end
   end
   table.sort(sequences)
-  local oldest = math.min(S[FURTHEST] + 1, sequences[#sequences - 512])
+  local oldest, forgotten = math.min(S[FURTHEST] + 1, sequences[#sequences - 512]), {}
   for i = 1, #records, 2 do
     if #records[i] == 22 then
       local sequence = tonumber(string.match(records[i + 1], '-(%d+)'))
       local isLost = string.find(records[i + 1], 'x', 1, true)
-      if sequence < oldest or (isLost and sequence < sequences[#sequences - 512]) then redis.call('HDEL', ST, records[i]) end
+      if sequence < oldest or (isLost and sequence < sequences[#sequences - 512]) then forgotten[#forgotten + 1] = records[i] end
     end
   end
+  for i = 1, #forgotten, 1000 do redis.call('HDEL', ST, unpack(forgotten, i, math.min(i + 999, #forgotten))) end
 end
 
 local others = listenersElsewhere(ARGV[9])

@@ -4,10 +4,11 @@ import type { Backplane } from '../backplane/backplane.js';
 import type { Logger } from '../common/logger.js';
 import { NotExecuted, type RedisClient, type Script } from '../redis/redis-client.redis.js';
 import { BUCKETS, bucketOf } from '../redis/redis-key.redis.js';
+import { AcknowledgeBatch } from './acknowledge-batch.redis.js';
+import { AppendBatch, type AppendReply, type Place } from './append-batch.redis.js';
 import { type EntryId, formatEntryId, isLater, msOf, sequenceOf } from './entry-id.js';
-import { fingerprint } from './fingerprint.js';
 import { type OwedItem, parseOwed, receiptsOf } from './owed.redis.js';
-import { packContent, RECEIPT_LETTERS, type Unpacked, unpackEntry } from './packed-entry.redis.js';
+import { RECEIPT_LETTERS, type Unpacked, unpackEntry } from './packed-entry.redis.js';
 import {
   type Acknowledged,
   type Acknowledgement,
@@ -65,7 +66,10 @@ interface State {
 /** A mailbox is remembered this much longer than its mail, so that a device that comes back late learns what it missed. */
 const STATE_GRACE_MS = 2 * 60 * 60 * 1000;
 const BUCKETS_PER_TURN = 256;
-const MAILBOXES_PER_CALL = 50;
+/** Each takes some 40 µs. */
+const MAILBOXES_PER_CALL = 25;
+const BUCKETS_PER_CALL = 16;
+const DUE_PER_BUCKET = 200;
 const OWED_FOR_MS = 30_000;
 /** Of a bucket in one call; a page has about a hundred. */
 const OWED_PAGES = 20;
@@ -97,7 +101,8 @@ type StreamReply = readonly (readonly [id: string, fields: readonly string[]])[]
  */
 export class RedisQueueRepository extends QueueRepository {
   private readonly scripts: MailboxScripts;
-  private readonly appendScripts = new WeakMap<MailboxLimits, Script>();
+  private readonly batches = new WeakMap<MailboxLimits, AppendBatch>();
+  private readonly acknowledgements: AcknowledgeBatch;
   private readonly keys = new Map<Address, readonly string[]>();
   private readonly listening: string;
   private readonly notListening: string;
@@ -106,29 +111,20 @@ export class RedisQueueRepository extends QueueRepository {
   /** Where to go on in buckets that owe more than a call looks through. */
   private readonly owedCursors = new Map<number, string>();
   private rebuilt = 0;
+  private isPurging = false;
   private ledgerRead: { readonly at: number; readonly ledger: Promise<Ledger> } | null = null;
 
   constructor(private readonly options: RedisQueueOptions) {
     super();
-    const { retentionMs, historyMs, backplane } = options;
+    const { retentionMs, historyMs, backplane, client, clock } = options;
     this.listening = `1${backplane.node}`;
     this.notListening = `0${backplane.node}`;
     this.scripts = mailboxScripts({ stateTtlMs: retentionMs + STATE_GRACE_MS, historyMs });
+    this.acknowledgements = new AcknowledgeBatch(this.scripts.acknowledge, client, () => clock.now());
   }
 
   override append(mailbox: Address, message: NewMessage, limits: MailboxLimits): Promise<Appended> {
-    const { from, messageId, content, timestamp, ttlMs } = message;
-    const { letter, text } = packContent(content);
-    const now = this.options.clock.now();
-    const print = letter + fingerprint(content).toString(36);
-    const args = [from, messageId, print, now + ttlMs, timestamp, text, this.listener(mailbox)];
-    return this.onMailbox(this.appendWithin(limits), mailbox, now, args).then(
-      (reply) => this.appended(mailbox, message, reply),
-      (error: unknown) => {
-        if (error instanceof NotExecuted) return { kind: 'refused', code: 'store_unavailable' };
-        throw error;
-      },
-    );
+    return this.batchWithin(limits).add(mailbox, message);
   }
 
   override async appendReceipts(mailbox: Address, receipts: readonly Receipt[]): Promise<readonly ReceiptEntry[]> {
@@ -201,13 +197,8 @@ export class RedisQueueRepository extends QueueRepository {
     const owedMessages =
       messages.length === 0 ? '' : JSON.stringify(messages.map((one) => [one.sequence, one.from, one.messageId]));
     const others = isShared ? this.listener(mailbox) : '';
-    const args = [device, msOf(upTo), sequenceOf(upTo), claim, keep, owedMessages, others];
-    const [kind, before, silent, owed] = await this.onMailbox(
-      this.scripts.acknowledge,
-      mailbox,
-      this.options.clock.now(),
-      args,
-    );
+    const args = [mailbox, device, msOf(upTo), sequenceOf(upTo), claim, keep, owedMessages, others];
+    const [kind, before, silent, owed] = await this.acknowledgements.add(this.keysOf(mailbox), args);
     if (kind !== 'acknowledged') return { kind: kind as 'ahead' | 'superseded' };
     return { kind, before: Number(before), silent: sequencesOf(silent as string), owed: owedIn(mailbox, owed) };
   }
@@ -307,43 +298,48 @@ export class RedisQueueRepository extends QueueRepository {
     }
   }
 
-  /** One node at a time; each call works through some buckets, in small calls between which Redis serves others. */
+  /**
+   * One node at a time; each call works through some buckets. Redis serves nobody else while it works through what one
+   * write brought, so each of those is small.
+   */
   override async purge(): Promise<boolean> {
-    const { client, backplane, clock } = this.options;
+    const { client, backplane } = this.options;
     const lock = `${client.prefix}lock:purge`;
-    if (this.nextBucket === 0) {
+    if (!this.isPurging) {
       const locked = await client.command('SET', lock, backplane.node, 'NX', 'PX', PURGE_LEASE_MS);
       if (locked !== 'OK') return false;
+      this.isPurging = true;
     }
-    const now = clock.now();
-    const buckets = Array.from({ length: BUCKETS_PER_TURN }, (_, i) => this.nextBucket + i);
-    const due = await Promise.all(
-      buckets.map((bucket) =>
-        client.command(
-          'ZRANGEBYSCORE',
-          this.bucketKey('exp', bucket),
-          '-inf',
-          now,
-          'LIMIT',
-          0,
-          MAILBOXES_PER_CALL * 20,
-        ),
-      ),
-    );
+    const end = this.nextBucket + BUCKETS_PER_TURN;
+    while (this.nextBucket < end) {
+      const isUnfinished = await this.purgeBuckets(this.nextBucket, this.nextBucket + BUCKETS_PER_CALL);
+      if (isUnfinished) return true;
+      this.nextBucket += BUCKETS_PER_CALL;
+    }
+    if (this.nextBucket < BUCKETS) return true;
+    this.nextBucket = 0;
+    this.isPurging = false;
+    await client.command('DEL', lock);
+    return false;
+  }
+
+  /** true: there is more in them. */
+  private async purgeBuckets(from: number, to: number): Promise<boolean> {
+    const { client, clock } = this.options;
+    const range = ['-inf', clock.now(), 'LIMIT', 0, DUE_PER_BUCKET] as const;
+    const keys = Array.from({ length: to - from }, (_, i) => this.bucketKey('exp', from + i));
+    const due = await Promise.all(keys.map((key) => client.command('ZRANGEBYSCORE', key, ...range)));
     const mailboxes = due.flat() as Address[];
+    let isAnyDone = false;
     for (let i = 0; i < mailboxes.length; i += MAILBOXES_PER_CALL) {
       const some = mailboxes.slice(i, i + MAILBOXES_PER_CALL).map((mailbox) => this.expire(mailbox));
       const results = await Promise.allSettled(some);
       // One damaged mailbox must not keep the others; a store that is away ends the round.
       const away = results.find((one) => one.status === 'rejected' && one.reason instanceof RelayError);
       if (away?.status === 'rejected') throw away.reason as RelayError;
+      isAnyDone ||= results.some(({ status }) => status === 'fulfilled');
     }
-    if (due.some((found) => (found as string[]).length === MAILBOXES_PER_CALL * 20)) return true;
-    this.nextBucket += BUCKETS_PER_TURN;
-    if (this.nextBucket < BUCKETS) return true;
-    this.nextBucket = 0;
-    await client.command('DEL', lock);
-    return false;
+    return isAnyDone && due.some((found) => (found as string[]).length === DUE_PER_BUCKET);
   }
 
   override async owed(): Promise<readonly OwedReceipts[]> {
@@ -528,29 +524,52 @@ export class RedisQueueRepository extends QueueRepository {
     return reply as StreamReply;
   }
 
-  private appendWithin(limits: MailboxLimits): Script {
-    let script = this.appendScripts.get(limits);
-    if (script === undefined) {
-      script = this.scripts.append(limits);
-      this.appendScripts.set(limits, script);
+  private batchWithin(limits: MailboxLimits): AppendBatch {
+    let batch = this.batches.get(limits);
+    if (batch === undefined) {
+      const { client, clock, backplane } = this.options;
+      batch = new AppendBatch(this.scripts.append(limits), {
+        client,
+        node: backplane.node,
+        now: () => clock.now(),
+        keysOf: (mailbox) => this.keysOf(mailbox),
+        listensTo: (mailbox) => backplane.isJoined('mailbox', mailbox),
+        stored: (mailbox, message, place, others) => this.stored(mailbox, message, place, others),
+        answered: (mailbox, message, reply) => this.answered(mailbox, message, reply),
+        failed: (error) => {
+          if (error instanceof NotExecuted) return { kind: 'refused', code: 'store_unavailable' };
+          throw error;
+        },
+      });
+      this.batches.set(limits, batch);
     }
-    return script;
+    return batch;
   }
 
-  /** As append.lua answers: the id alone is the most frequent one. */
-  private appended(mailbox: Address, message: NewMessage, reply: string | Reply): Appended | Promise<Appended> {
-    const [first, value, detail] = typeof reply === 'string' ? [reply, 0] : reply;
+  private stored(
+    mailbox: Address,
+    message: NewMessage,
+    { id, ms, sequence }: Place,
+    others: number,
+  ): Appended | Promise<Appended> {
+    const { from, messageId, content, timestamp } = message;
+    const entry: MessageEntry = { kind: 'message', id, sequence, from, messageId, content, timestamp, queuedAt: ms };
+    return this.kept(mailbox, { kind: 'stored', entry, isHeldElsewhere: others > 0 });
+  }
+
+  private answered(mailbox: Address, message: NewMessage, reply: AppendReply): Appended | Promise<Appended> {
+    const [first, value, detail] = reply;
     if (first === 'refused') return { kind: 'refused', code: value as 'mailbox_full' };
     if (first === 'blocked') return { kind: 'blocked' };
-    let appended: Appended;
-    if (first === 'repeat') appended = { kind: 'repeat', id: value as EntryId, acknowledged: detail === 1 };
-    else {
-      const id = first as EntryId;
-      const { from, messageId, content, timestamp } = message;
-      const place = { kind: 'message', id, sequence: sequenceOf(id) } as const;
-      const entry: MessageEntry = { ...place, from, messageId, content, timestamp, queuedAt: msOf(id) };
-      appended = { kind: 'stored', entry, isHeldElsewhere: Number(value) > 0 };
+    if (first === 'repeat') {
+      return this.kept(mailbox, { kind: 'repeat', id: value as EntryId, acknowledged: detail === 1 });
     }
+    const id = first as EntryId;
+    return this.stored(mailbox, message, { id, ms: msOf(id), sequence: sequenceOf(id) }, Number(value));
+  }
+
+  /** What counts as stored, once it is as durable as it is to be. */
+  private kept(mailbox: Address, appended: Appended): Appended | Promise<Appended> {
     return this.options.durability === 'replica' ? this.replicated(mailbox).then(() => appended) : appended;
   }
 

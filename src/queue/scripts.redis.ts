@@ -65,9 +65,11 @@ export function mailboxScripts({ stateTtlMs, historyMs }: ScriptRules) {
     const all = { ...constants, ...more };
     return lua.replace(/\b[A-Z][A-Z_]+\b/g, (name) => (name in all ? String(all[name]) : name));
   };
-  const script = (name: string, lua: string, flags = '', numberOfKeys = 4): Script => {
-    return { name: `mailbox-${name}`, lua: `#!lua${flags}\n${lua}`, numberOfKeys };
+  const script = (name: string, lua: string, flags = ''): Script => {
+    return { name: `mailbox-${name}`, lua: `#!lua${flags}\n${lua}` };
   };
+  /** One whose keys and arguments are those of a call that has several. */
+  const callable = (name: string, lua: string): string => `local function ${name}(KEYS, ARGV)\n${lua}\nend`;
   const shared = fill(read('mailbox'));
   const onMailbox = (name: string, flags = ''): Script => script(name, `${shared}\n${fill(read(name))}`, flags);
 
@@ -85,26 +87,28 @@ export function mailboxScripts({ stateTtlMs, historyMs }: ScriptRules) {
       QUICK_BYTES: MAX_BYTES * Math.min(0.5, hasStrangers ? SENDER_SHARE : 1),
       DROPS_OLDEST: overflow === 'drop_oldest' ? 1 : 0,
     };
-    const body = `${fill(read('append-quickly'), bounds)}\n${shared}\n${fill(read('append'), bounds)}`;
+    const general = callable('generally', `${shared}\n${fill(read('append'), bounds)}`);
+    const body = `${general}\n${fill(read('append-quickly'), bounds)}\n${read('append-many')}`;
     return script('append', body);
   };
+
+  const acknowledge = callable(
+    'acknowledge',
+    `${fill(read('acknowledge-quickly'))}\n${shared}\n${fill(read('acknowledge'))}`,
+  );
 
   return {
     /** One for each set of limits: mostly there is but one. */
     append,
     appendReceipts: onMailbox('append-receipts'),
     open: onMailbox('open', MAKES_ROOM),
-    acknowledge: script(
-      'acknowledge',
-      `${fill(read('acknowledge-quickly'))}\n${shared}\n${fill(read('acknowledge'))}`,
-      MAKES_ROOM,
-    ),
+    acknowledge: script('acknowledge', `${acknowledge}\n${read('acknowledge-many')}`, MAKES_ROOM),
     markRead: onMailbox('mark-read', MAKES_ROOM),
     clear: onMailbox('clear', MAKES_ROOM),
     expire: onMailbox('expire', MAKES_ROOM),
-    state: script('state', fill(read('state')), ' flags=no-writes', 1),
-    glance: script('glance', fill(read('glance')), ' flags=no-writes', 2),
-    owed: script('owed', read('owed'), MAKES_ROOM, 1),
+    state: script('state', fill(read('state')), ' flags=no-writes'),
+    glance: script('glance', fill(read('glance')), ' flags=no-writes'),
+    owed: script('owed', read('owed'), MAKES_ROOM),
   };
 }
 

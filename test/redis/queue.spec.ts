@@ -53,6 +53,11 @@ describe('mailboxes in Redis', () => {
     return found.map((key) => key.slice(node.client.prefix.length)).sort();
   };
 
+  const callsOf = async (command: string): Promise<number> =>
+    Number(
+      new RegExp(`^cmdstat_${command}:calls=(\\d+)`, 'm').exec(String(await redis.command('INFO', 'commandstats')))![1],
+    );
+
   const tag = `{${bucketOf(BOX)}}`;
 
   async function purge(): Promise<void> {
@@ -299,6 +304,67 @@ describe('mailboxes in Redis', () => {
     await store('two');
     await redis.command('SCRIPT', 'FLUSH');
     expect(await node.queue.size(BOX)).toBe(2);
+  });
+
+  it('keeps the order of a sender while Redis forgets its scripts', async () => {
+    const kept: Promise<unknown>[] = [];
+    const sent: Promise<MessageEntry>[] = [];
+    for (let turn = 0; turn < 200; turn++) {
+      for (let i = 0; i < 3; i++) sent.push(store(`m${sent.length}`));
+      if (turn % 20 === 10) kept.push(redis.command('SCRIPT', 'FLUSH'));
+      await new Promise(setImmediate);
+    }
+    await Promise.all(kept);
+    const sequences = (await Promise.all(sent)).map(({ sequence }) => sequence);
+    expect(sequences).toEqual(sent.map((_, i) => i + 1));
+  });
+
+  describe('what one turn wants', () => {
+    const others = Array.from({ length: 5 }, (_, i) => addressOf(100 + i) as Address);
+    const damaged = others[2]!;
+    const append = (mailbox: Address, messageId: string) => node.queue.append(mailbox, message(messageId), ROOMY);
+
+    it('is one call, also for several mailboxes', async () => {
+      await store('first');
+      const before = await callsOf('evalsha');
+      await Promise.all(others.flatMap((mailbox) => ['a', 'b', 'c'].map((id) => append(mailbox, id))));
+      expect((await callsOf('evalsha')) - before).toBe(1);
+    });
+
+    it('is stored once, where it is said twice', async () => {
+      const [first, second, third] = await Promise.all(['a', 'a', 'b'].map((id) => append(BOX, id)));
+      expect(first).toMatchObject({ kind: 'stored', entry: { sequence: 1 } });
+      expect(second).toMatchObject({ kind: 'repeat', acknowledged: false });
+      expect(third).toMatchObject({ kind: 'stored', entry: { sequence: 2 } });
+    });
+
+    it.each(['mb', 'st', 'exp'])('does not suffer from one mailbox whose %s is damaged', async (kind) => {
+      const own = kind === 'exp' ? '' : `:${damaged}`;
+      await redis.command('SET', `${node.client.prefix}${kind}:{${bucketOf(damaged)}}${own}`, 'x');
+      const results = await Promise.allSettled(others.map((mailbox) => append(mailbox, 'a')));
+      expect(results.map(({ status }) => status === 'rejected')).toEqual(others.map((mailbox) => mailbox === damaged));
+      const answers = await Promise.allSettled(
+        results.map((result, i) => {
+          const { entry } = (result.status === 'fulfilled' ? result.value : {}) as { entry?: MessageEntry };
+          return node.queue.acknowledge(others[i]!, { device: 'phone', upTo: entry?.id ?? ('1-1' as EntryId) });
+        }),
+      );
+      const fine = { status: 'fulfilled', value: { kind: 'acknowledged' } };
+      others.forEach((mailbox, i) => {
+        if (mailbox !== damaged) expect(answers[i]).toMatchObject(fine);
+      });
+      expect((await node.queue.ledger()).pending).toBe(0);
+    });
+
+    it('is cut into calls that do not keep Redis for long', async () => {
+      await store('first');
+      const before = await callsOf('evalsha');
+      const long = { content: 'x'.repeat(100_000) };
+      await Promise.all(Array.from({ length: 12 }, (_, i) => store(`m${i}`, long)));
+      expect((await callsOf('evalsha')) - before).toBe(4);
+      await Promise.all(Array.from({ length: 200 }, (_, i) => store(`n${i}`)));
+      expect((await callsOf('evalsha')) - before).toBe(8);
+    });
   });
 
   describe('receipts that nobody passed on', () => {
