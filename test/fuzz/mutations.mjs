@@ -22,19 +22,31 @@ const memberName = fc.oneof(oddText, fc.constantFrom('type', 'to', 'messageId', 
 const changed = (at, change) => (members) =>
   members.map((member, i) => (i === at % members.length ? change(member) : member));
 
+/** @type {(at: number) => Mutation} */
+const dropped = (at) => (members) => members.filter((_, i) => i !== at % members.length);
+
+/** @type {(at: number, json: string) => Mutation} */
+const doubled = (at, json) => (members) => {
+  const twice = members[at % members.length];
+  return twice === undefined ? members : [...members, [twice[0], json]];
+};
+
+/** @type {(name: string, json: string) => Mutation} */
+const extended = (name, json) => (members) => [...members, [name, json]];
+
+/** @type {Mutation} */
+const reversed = (members) => [...members].reverse();
+
 /** @type {fc.Arbitrary<Mutation>} */
 const mutation = fc.oneof(
-  place.map((at) => (members) => members.filter((_, i) => i !== at % members.length)),
+  place.map(dropped),
   fc.tuple(place, oddValue).map(([at, json]) => changed(at, ([name]) => [name, json])),
-  fc.tuple(place, oddValue).map(([at, json]) => (members) => {
-    const twice = members[at % members.length];
-    return twice === undefined ? members : [...members, [twice[0], json]];
-  }),
+  fc.tuple(place, oddValue).map(([at, json]) => doubled(at, json)),
   place.map((at) => changed(at, ([name, json]) => [name, `[${json}]`])),
   place.map((at) => changed(at, ([name, json]) => [name, `{"a":${json}}`])),
   fc.tuple(place, memberName).map(([at, name]) => changed(at, ([, json]) => [name, json])),
-  fc.tuple(memberName, oddValue).map(([name, json]) => (members) => [...members, [name, json]]),
-  fc.constant((members) => [...members].reverse()),
+  fc.tuple(memberName, oddValue).map(([name, json]) => extended(name, json)),
+  fc.constant(reversed),
 );
 
 /** @type {fc.Arbitrary<(text: string) => string>} */

@@ -12,15 +12,19 @@ import { insistOnHealth } from './world.mjs';
  * @typedef {{ counts: 'frames' | 'requests', share: number, make: (world: World, bystanders: Bystanders) => fc.IAsyncProperty<[unknown]> | Promise<fc.IAsyncProperty<[unknown]>> }} Kind
  */
 
-/** @template T @type {(arbitrary: fc.Arbitrary<T>, bystanders: Bystanders, run: (value: T) => Promise<void>) => fc.IAsyncProperty<[unknown]>} */
+/**
+ * @template T
+ * @param {fc.Arbitrary<T>} arbitrary
+ * @param {Bystanders} bystanders
+ * @param {(value: T) => Promise<void>} run
+ */
 function judged(arbitrary, bystanders, run) {
-  return /** @type {fc.IAsyncProperty<[unknown]>} */ (
-    fc.asyncProperty(arbitrary, async (value) => {
-      await run(value);
-      await bystanders.insistUntouched();
-      insistOnHealth(bystanders.world);
-    })
-  );
+  const property = fc.asyncProperty(arbitrary, async (value) => {
+    await run(value);
+    await bystanders.insistUntouched();
+    insistOnHealth(bystanders.world);
+  });
+  return /** @type {fc.IAsyncProperty<[unknown]>} */ (/** @type {unknown} */ (property));
 }
 
 /** `share` is how much of all frames, or of all requests. @type {Readonly<Record<string, Kind>>} */

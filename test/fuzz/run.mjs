@@ -25,7 +25,7 @@ class Work {
   /** @type {Map<string, number>} */
   #done = new Map();
 
-  /** @type {(relay: FuzzedRelay, options: Options) => void} */
+  /** @param {FuzzedRelay} relay @param {Options} options */
   constructor(relay, options) {
     this.relay = relay;
     this.options = options;
@@ -110,7 +110,8 @@ async function fuzz(options) {
   const line = () => {
     const seconds = Math.round((performance.now() - start) / 1000);
     const { frames, requests } = relay.sent;
-    return `${seconds} s: ${frames} frames, ${requests} requests, event loop lag at most ${Math.round(relay.maxLagMs)} ms`;
+    const lag = `event loop lag at most ${Math.round(relay.maxLagMs)} ms (of its own work ${Math.round(relay.maxWorkMs)} ms)`;
+    return `${seconds} s: ${frames} frames, ${requests} requests, ${lag}`;
   };
   const progress = setInterval(() => say(line()), PROGRESS_EVERY_MS);
   try {

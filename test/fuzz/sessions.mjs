@@ -98,7 +98,7 @@ class Player {
   #ending = null;
   #isBroken = false;
 
-  /** @type {(world: World, session: Session, people: Readonly<Record<string, string>>) => void} */
+  /** @param {World} world @param {Session} session @param {Readonly<Record<string, string>>} people */
   constructor(world, session, people) {
     this.world = world;
     this.session = session;

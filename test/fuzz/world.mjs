@@ -41,7 +41,7 @@ async function signIn(world, address) {
 export class Bystanders {
   #exchanges = 0;
 
-  /** @type {(world: World, alice: string, bob: string, peers: readonly [Peer, Peer]) => void} */
+  /** @param {World} world @param {string} alice @param {string} bob @param {readonly [Peer, Peer]} peers */
   constructor(world, alice, bob, peers) {
     this.world = world;
     this.alice = alice;
