@@ -29,7 +29,7 @@ beforeAll(async () => {
     else request.resume().on('end', () => response.end('ok'));
   };
   adapter.getInstance<{ use(handler: RequestListener): void }>().use(routes);
-  server = adapter.getHttpServer() as Server;
+  server = adapter.getHttpServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   port = (server.address() as AddressInfo).port;

@@ -1,5 +1,6 @@
 // @ts-check
 /** The grammar of what clients send. */
+import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
 import { CLIENT_FRAME_TYPES, LIMITS } from '@relay/protocol';
 import { membersOf, mutated } from './mutations.mjs';

@@ -1,5 +1,6 @@
 // @ts-check
 /** What a frame is, told once more in other words than the relay's own; and what the relay may say. */
+import { Buffer } from 'node:buffer';
 import { CLOSE_CODES, ERRORS, LIMITS } from '@relay/protocol';
 
 /** @typedef {Record<string, unknown>} Fields */

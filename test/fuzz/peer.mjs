@@ -1,5 +1,6 @@
 // @ts-check
 /** A peer that writes the bytes it is told to, which no WebSocket library would. */
+import { Buffer } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { clearTimeout, setTimeout } from 'node:timers';

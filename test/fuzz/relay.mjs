@@ -1,10 +1,11 @@
 // @ts-check
 /** The built relay in a process of its own, with its limits raised, watched from inside and outside. */
+import { clearTimeout, setTimeout } from 'node:timers';
+import { URL, fileURLToPath } from 'node:url';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 
 const STARTS_WITHIN_MS = 15_000;
 const WARNING_LEVEL = 40;
@@ -85,7 +86,9 @@ export class FuzzedRelay {
       this.#child.on('exit', () => reject(new Error('the relay ended before it listened')));
       if (stdout === null) return;
       createInterface({ input: stdout }).on('line', (line) => {
-        const { msg, url, level = 0 } = /** @type {{ msg: string, url?: string, level?: number }} */ (JSON.parse(line));
+        /** @type {unknown} */
+        const entry = JSON.parse(line);
+        const { msg, url, level = 0 } = /** @type {{ msg: string, url?: string, level?: number }} */ (entry);
         // What a client sends is never worth a warning.
         if (this.port > 0 && level >= WARNING_LEVEL) this.#faults.push(`it logged ${line.slice(0, 1_000)}`);
         if (msg !== 'relay listening' || url === undefined) return;

@@ -1,7 +1,9 @@
 // @ts-check
 /** Fuzzes the built relay: test/fuzz/README.md. */
 import fc from 'fast-check';
+import { performance } from 'node:perf_hooks';
 import process from 'node:process';
+import { clearInterval, setInterval } from 'node:timers';
 import { freePort } from '../drill/child.mjs';
 import { Random } from '../drill/random.mjs';
 import { RedisProcess } from '../drill/redis-process.mjs';
@@ -72,7 +74,8 @@ async function lane(work) {
     const kind = /** @type {import('./properties.mjs').Kind} */ (KINDS[task.kind]);
     // Counted apart from the other lanes'.
     const mine = { frames: 0, requests: 0 };
-    const world = Object.create(relay, { sent: { value: mine } });
+    const { port, keepsHistory, maxFrameBytes } = relay;
+    const world = { port, keepsHistory, maxFrameBytes, faults: () => relay.faults(), sent: mine };
     const path = options.path === null ? {} : { path: options.path };
     const parameters = {
       seed: task.seed,

@@ -1,5 +1,6 @@
 // @ts-check
 /** Whole conversations: what a client does on its connections, one step after the other, and how each must end. */
+import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
 import { frameText, named, opening } from './frames.mjs';
 import { encodeRaw, OPCODE, Peer } from './peer.mjs';

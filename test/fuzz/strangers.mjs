@@ -1,5 +1,6 @@
 // @ts-check
 /** First frames, and bytes that need not be frames at all. */
+import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
 import { LIMITS } from '@relay/protocol';
 import { frameText, named, opening } from './frames.mjs';
