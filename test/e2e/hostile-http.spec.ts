@@ -540,6 +540,17 @@ describe('a body', () => {
     expectProblem(await post(body, { ...JSON_TYPE, ...headers }), 413, 'too_large'),
   );
 
+  it('of 1 MiB is refused with 413, and stores nothing', async () => {
+    const asItComes = await startOther({});
+    for (const port of [asItComes.port, (await startOther({ MAX_FRAME_BYTES: '4194304' })).port]) {
+      const publicKey = 'k'.repeat(1024 * 1024);
+      const { status } = await callJson(port, 'POST', '/api/public-keys', { address: BOB, publicKey });
+      // Where bodies may be that large, a key may not.
+      expect(status).toBe(port === asItComes.port ? 413 : 400);
+      expect((await call(port, { path: `/api/public-keys/${BOB}` })).status).toBe(404);
+    }
+  });
+
   it('of MAX_FRAME_BYTES is accepted', async () => {
     expect((await post(`${' '.repeat(MAX_BODY - key.length)}${key}`)).status).toBe(200);
   });
