@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
 const ROOT = new URL('../', import.meta.url);
@@ -17,7 +18,7 @@ function referencesIn(markdown: string): Reference[] {
 }
 
 function specs(folder: string): string[] {
-  return readdirSync(new URL(folder, ROOT), { recursive: true, withFileTypes: true })
+  return readdirSync(fileURLToPath(new URL(folder, ROOT)), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name.endsWith('.spec.ts'))
     .map((entry) => `${entry.parentPath}/${entry.name}`);
 }
