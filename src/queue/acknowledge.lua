@@ -26,7 +26,7 @@ if found then
   local _
   _, foundSequence = idParts(found[1])
 end
-if foundSequence == sequence and found[1] ~= ms .. '-' .. sequence then return { 'ahead' } end
+if found and foundSequence == sequence and found[1] ~= ms .. '-' .. sequence then return { 'ahead' } end
 if foundSequence ~= sequence then
   -- Its entry is gone, or that is no id we ever gave: then there is one in between.
   local after = redis.call('XRANGE', MB, found and '(' .. found[1] or '-', '+', 'COUNT', 1)[1]

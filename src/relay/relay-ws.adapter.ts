@@ -14,10 +14,30 @@ import {
   WEBSOCKET_VERSION,
 } from './admission.js';
 
-const CLOSE_TIMEOUT_MS = 3_000;
-/** Of one message, and of TCP segments that wait for a frame's end: a flood of either is refused by `ws`. */
-const MAX_FRAGMENTS = 128;
-const MAX_BUFFERED_CHUNKS = 1024;
+/** Two options are newer than the published types. */
+type WebSocketOptions = ServerOptions & { closeTimeout: number; maxPendingAutoPongs: number };
+
+/** Every option of `ws` that a client can lean on, set here and nowhere left to a default. */
+export const WEBSOCKET_OPTIONS: WebSocketOptions = {
+  noServer: true,
+  // Connections are counted and closed by the relay.
+  clientTracking: false,
+  // Contents are ciphertext, and a bomb would be one.
+  perMessageDeflate: false,
+  // Raised at the sign-in.
+  maxPayload: LIMITS.frameBytesBeforeSignIn,
+  // Of one message, and of TCP segments that wait for a frame's end: a flood of either is refused by `ws`.
+  maxFragments: 128,
+  maxBufferedChunks: 1024,
+  skipUTF8Validation: false,
+  autoPong: true,
+  // A flood of pings is counted by the connection, which closes it with a reason.
+  maxPendingAutoPongs: 0,
+  // Frames of one segment are handled in one turn, and answered with one write.
+  allowSynchronousEvents: true,
+  // Whoever does not answer a close is cut.
+  closeTimeout: 3_000,
+};
 
 const CODES: Record<UpgradeRefusal['status'], ErrorCode> = {
   400: 'bad_message',
@@ -39,19 +59,7 @@ export class RelayWsAdapter extends WsAdapter {
     private readonly metrics: Metrics,
   ) {
     super(app);
-    // Two options are newer than the published types.
-    const options: ServerOptions & { closeTimeout: number; maxPendingAutoPongs: number } = {
-      noServer: true,
-      clientTracking: false,
-      perMessageDeflate: false,
-      maxPayload: LIMITS.frameBytesBeforeSignIn,
-      maxFragments: MAX_FRAGMENTS,
-      maxBufferedChunks: MAX_BUFFERED_CHUNKS,
-      closeTimeout: CLOSE_TIMEOUT_MS,
-      // A flood of pings is counted by the connection, which closes it with a reason.
-      maxPendingAutoPongs: 0,
-    };
-    this.server = new WebSocketServer(options);
+    this.server = new WebSocketServer(WEBSOCKET_OPTIONS);
     // The handshake itself is wrong: a missing key, a subprotocol that is no token.
     this.server.on('wsClientError', (_error, socket) => {
       refuse(socket, { status: 400, detail: 'The WebSocket handshake is malformed' });

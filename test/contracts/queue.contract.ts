@@ -657,6 +657,15 @@ export function queueContract(
         await expectBalance({ acknowledged: 0, pending: 1 });
       });
 
+      it.each(['0-0', '1-0', '0-1'])('before the first entry moves nothing, and is no failure: %s', async (upTo) => {
+        await store('one');
+        const { kind } = await queue.acknowledge(BOX, { device: 'phone', upTo: upTo as EntryId });
+        // An id that nobody gave may be called one; the entry stays either way.
+        expect(['acknowledged', 'ahead']).toContain(kind);
+        expect(await readIds()).toEqual(['one']);
+        await expectBalance({ acknowledged: 0, pending: 1 });
+      });
+
       it('keeps what a slower connection of the same device still has to read', async () => {
         await queue.open(BOX, 'phone');
         const [first, , third] = await storeMany(3);
