@@ -7,6 +7,7 @@ const common = {
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {
     '^@relay/protocol$': '<rootDir>/protocol/index.ts',
+    '^@relay/client/node$': '<rootDir>/client/node.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   transform: {
