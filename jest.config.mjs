@@ -44,5 +44,12 @@ export default {
       roots: ['<rootDir>/test/e2e', '<rootDir>/client/test/relay'],
     },
   ],
-  collectCoverageFrom: ['src/**/*.ts', 'protocol/*.ts', 'client/*.ts', 'client/encryption/*.ts', '!**/*.spec.ts', '!**/*.module.ts'],
+  collectCoverageFrom: [
+    'src/**/*.ts',
+    'protocol/*.ts',
+    'client/*.ts',
+    'client/encryption/*.ts',
+    '!**/*.spec.ts',
+    '!**/*.module.ts',
+  ],
 };

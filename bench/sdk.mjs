@@ -20,7 +20,9 @@ const address = (/** @type {number} */ index) => `0x${(index + 1).toString(16).p
 const running = await start('relay', {});
 try {
   const figures = await measure(running.url);
-  console.log(JSON.stringify({ command: `node bench/sdk.mjs --clients ${count} --messages ${perSender}`, ...figures }, null, 2));
+  console.log(
+    JSON.stringify({ command: `node bench/sdk.mjs --clients ${count} --messages ${perSender}`, ...figures }, null, 2),
+  );
 } finally {
   await running.stop();
 }
@@ -41,7 +43,7 @@ async function measure(url) {
   const clients = await Promise.all(
     got.map(async (_, index) => {
       const onMessage = () => {
-        got[index]++;
+        got[index] = (got[index] ?? 0) + 1;
         if (++total === expected) finish();
       };
       const client = await open({ url, address: address(index), onMessage, environment: { WebSocket } });

@@ -26,7 +26,10 @@ function declare() {
   for (const file of declarations(TYPES)) {
     const protocol = relative(dirname(file), join(TYPES, 'protocol', 'index.js'));
     const text = readFileSync(file, 'utf8');
-    writeFileSync(file, text.replaceAll("'@relay/protocol'", `'${protocol.startsWith('.') ? protocol : `./${protocol}`}'`));
+    writeFileSync(
+      file,
+      text.replaceAll("'@relay/protocol'", `'${protocol.startsWith('.') ? protocol : `./${protocol}`}'`),
+    );
   }
 }
 

@@ -164,7 +164,13 @@ export class RelayClient {
       throw new ClientError('bad_message', { messageId, outcome: 'refused' });
     }
     const timestamp = this.environment.clock.now();
-    const message = { to: recipient, content, messageId, timestamp, ...(ttlSeconds === undefined ? {} : { ttlSeconds }) };
+    const message = {
+      to: recipient,
+      content,
+      messageId,
+      timestamp,
+      ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
+    };
     const waiting = this.sending.get(messageId) ?? this.outbox.get(messageId);
     if (waiting !== undefined) return this.sentAgain(waiting, message);
     const tracked = this.tracked.add(new OutgoingMessage(messageId, recipient));
@@ -260,7 +266,7 @@ export class RelayClient {
         return this.pages.answered(frame);
       case 'typing':
       case 'signal':
-        return this.emitter.emit(frame.type, frame as never);
+        return this.emitter.emit(frame.type, frame);
       case 'presence':
         return this.presenceCame(frame);
       case 'key_changed':

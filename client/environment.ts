@@ -52,7 +52,7 @@ export const systemRandom: Random = {
 
 /** What is not given comes from the platform. Throws where it has no WebSocket: Node below 22, without `@relay/client/node`. */
 export function environmentOf(given: Partial<Environment> = {}): Environment {
-  const WebSocket = given.WebSocket ?? (globalThis.WebSocket as SocketConstructor | undefined);
+  const WebSocket = given.WebSocket ?? globalThis.WebSocket;
   if (WebSocket === undefined) {
     throw new TypeError('no WebSocket here: pass one, or connect with @relay/client/node');
   }

@@ -32,7 +32,7 @@ export class Http {
     const response = await this.fetch(this.baseUrl + path, init).catch((cause: unknown) => {
       throw new ClientError('offline', { cause });
     });
-    const answer = await response.json().catch(() => null) as unknown;
+    const answer = (await response.json().catch(() => null)) as unknown;
     if (!response.ok) throw problemOf(response, answer);
     return answer;
   }

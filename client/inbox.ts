@@ -61,17 +61,26 @@ interface Parts {
   readonly host: InboxHost;
 }
 
+interface Saving {
+  /** Of the entry; `null` for what needs no acknowledgement. */
+  readonly id: string | null;
+  isDurable: boolean;
+}
+
 const RETRY = { firstMs: 500, maxMs: 30_000 };
 
 /** Hands over what comes, one at a time and in order, and acknowledges what has been saved. */
 export class Inbox {
   private readonly backoff: Backoff;
   private arrivals: Arrival[] = [];
-  private running: Promise<void> | null = null;
+  private running: Promise<void> = Promise.resolve();
+  private isRunning = false;
   private link: InboxLink | null = null;
   private wake: () => void = () => undefined;
-  /** Everything before it is saved, or has failed. */
-  private saved: Promise<void> = Promise.resolve();
+  /** What was handed over on this connection and is not acknowledged yet, in order. */
+  private saving: Saving[] = [];
+  /** Every write so far has ended. */
+  private written: Promise<unknown> = Promise.resolve();
   private ackDue: string | null = null;
   private backlog: { done: number; readonly total: number } | null = null;
 
@@ -82,7 +91,7 @@ export class Inbox {
   attach(link: InboxLink, pending: number): void {
     this.link = link;
     this.arrivals = [];
-    this.saved = Promise.resolve();
+    this.saving = [];
     this.backlog = { done: 0, total: pending };
     this.parts.host.progress(0, pending);
   }
@@ -97,13 +106,15 @@ export class Inbox {
 
   push(arrival: Arrival): void {
     this.arrivals.push(arrival);
-    this.running ??= this.run().finally(() => (this.running = null));
+    if (this.isRunning) return;
+    this.isRunning = true;
+    this.running = this.run();
   }
 
   /** When the handler that runs now has ended, and what it saved is durable. */
   async idle(): Promise<void> {
     await this.running;
-    await this.saved;
+    await this.written;
   }
 
   private async run(): Promise<void> {
@@ -111,6 +122,8 @@ export class Inbox {
       const { link } = this;
       if (link !== null) await this.take(arrival, link);
     }
+    // In the step that found nothing more: what comes a step later starts the loop again.
+    this.isRunning = false;
   }
 
   private async take(arrival: Arrival, link: InboxLink): Promise<void> {
@@ -166,22 +179,34 @@ export class Inbox {
 
   /** Acknowledges once this and everything before it is durable. */
   private confirm(id: string | null, changes: readonly Change[], link: InboxLink, undo?: () => void): void {
-    const written = changes.length === 0 ? Promise.resolve() : this.parts.store.write(changes);
+    const { saving } = this;
+    const entry: Saving = { id, isDurable: false };
+    saving.push(entry);
     if (this.link === link) this.advance(id);
-    this.saved = Promise.all([this.saved, written]).then(
-      () => this.acknowledge(id, link),
+    const written = changes.length === 0 ? Promise.resolve() : this.parts.store.write(changes);
+    const ended = written.then(
+      () => {
+        entry.isDurable = true;
+        this.acknowledge(saving, link);
+      },
       (error: unknown) => {
         undo?.();
         this.saveFailed(error, link);
       },
     );
+    this.written = Promise.all([this.written, ended]);
   }
 
-  private acknowledge(id: string | null, link: InboxLink): void {
-    if (id === null || this.link !== link) return;
-    // Writes that share a sync end together, and one acknowledgement covers them.
-    if (this.ackDue === null) queueMicrotask(() => this.sendAck(link));
-    this.ackDue = id;
+  /** One that is not durable yet, or never will be, keeps back what is behind it. */
+  private acknowledge(saving: Saving[], link: InboxLink): void {
+    if (this.link !== link) return;
+    while (saving[0]?.isDurable === true) {
+      const { id } = saving.shift()!;
+      if (id === null) continue;
+      // Writes that share a sync end together, and one acknowledgement covers them.
+      if (this.ackDue === null) queueMicrotask(() => this.sendAck(link));
+      this.ackDue = id;
+    }
   }
 
   private sendAck(link: InboxLink): void {

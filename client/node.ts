@@ -5,7 +5,7 @@ export { FileStore } from './store.file.js';
 
 /** Node's own from 22 on, else that of `ws`, which has to be installed then. */
 export async function nodeWebSocket(): Promise<SocketConstructor> {
-  if ('WebSocket' in globalThis) return globalThis.WebSocket as SocketConstructor;
+  if ('WebSocket' in globalThis) return globalThis.WebSocket;
   const { WebSocket } = await import('ws');
   return WebSocket as unknown as SocketConstructor;
 }

@@ -27,7 +27,8 @@ const held = new Set<string>();
 export class FileStore extends ClientStore {
   private readonly values = new Map<string, string>();
   private waiting: Write[] = [];
-  private writing: Promise<void> | null = null;
+  private writing: Promise<void> = Promise.resolve();
+  private isWriting = false;
   private logBytes = 0;
   private liveBytes = 0;
   private isBroken = false;
@@ -65,7 +66,9 @@ export class FileStore extends ClientStore {
     if (this.isBroken) return Promise.reject(new ClientError('store_failed'));
     return new Promise((resolve, reject) => {
       this.waiting.push({ changes, line: `${JSON.stringify(changes)}\n`, resolve, reject });
-      this.writing ??= this.writeAll().finally(() => (this.writing = null));
+      if (this.isWriting) return;
+      this.isWriting = true;
+      this.writing = this.writeAll();
     });
   }
 
@@ -87,6 +90,8 @@ export class FileStore extends ClientStore {
         (error: unknown) => this.fail(writes, error),
       );
     }
+    // In the step that found nothing more: a write that comes a step later must not count on this loop.
+    this.isWriting = false;
   }
 
   private async writeTogether(writes: readonly Write[]): Promise<void> {

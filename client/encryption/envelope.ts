@@ -63,7 +63,7 @@ export function seal(plaintext: Uint8Array, sealing: Sealing): string {
 /** `null` for what is no envelope of a version known here. */
 export function headerOf(content: string): EnvelopeHeader | null {
   const bytes = fromBase64(content);
-  if (bytes === null || bytes[0] !== VERSION || bytes.length < HEADER_BYTES + TAG_BYTES) return null;
+  if (bytes?.[0] !== VERSION || bytes.length < HEADER_BYTES + TAG_BYTES) return null;
   return {
     senderKeyId: bytes.subarray(1, 1 + KEY_ID_BYTES),
     recipientKeyId: bytes.subarray(1 + KEY_ID_BYTES, 1 + 2 * KEY_ID_BYTES),

@@ -103,7 +103,8 @@ export class Trust {
       return first;
     }
     const { accepted, offered } = known;
-    if (found.publicKey === accepted.publicKey && found.version === accepted.version) return this.withdrawn(address, known);
+    if (found.publicKey === accepted.publicKey && found.version === accepted.version)
+      return this.withdrawn(address, known);
     if (found.version < accepted.version) throw new ClientError('key_rolled_back');
     if (found.publicKey === offered?.publicKey && found.version === offered.version) return known;
     const isSameKey = found.publicKey === accepted.publicKey;

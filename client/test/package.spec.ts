@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -41,7 +50,7 @@ describe('the packed package', () => {
 
   it('imports nothing but its own files, Node and what it depends on', () => {
     const foreign = filesOf(join(installed, 'dist')).flatMap((file) =>
-      [...readFileSync(file, 'utf8').matchAll(/(?:from|import)\s*\(?\s*["']([^"']+)["']/g)]
+      [...readFileSync(file, 'utf8').matchAll(/(?:from|import)\s*\(?\s*["']([\w@./:-]+)["']/g)]
         .map(([, target]) => target!)
         .filter((target) => !/^(\.|node:|@noble\/|ws$)/.test(target)),
     );

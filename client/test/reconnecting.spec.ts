@@ -3,7 +3,7 @@ import { Backoff, mayReconnect } from '../backoff.js';
 import { RelayClient } from '../client.js';
 import type { ClientError } from '../errors.js';
 import type { ClientEvents } from '../events.js';
-import { type Change, ClientStore } from '../store.js';
+import { type Change, type ClientStore } from '../store.js';
 import { MemoryStore } from '../store.memory.js';
 import { ManualTimers, settled } from './support/manual-timers.js';
 import { PlainRandom, ScriptedRelay } from './support/scripted-relay.js';
@@ -56,7 +56,14 @@ describe('a connection that ends', () => {
 
   beforeEach(() => open());
 
-  const message = (id: string, messageId = id) => ({ type: 'message', from: BOB, content: 'x', messageId, timestamp: 1, id });
+  const message = (id: string, messageId = id) => ({
+    type: 'message',
+    from: BOB,
+    content: 'x',
+    messageId,
+    timestamp: 1,
+    id,
+  });
 
   it('is followed by another, later and later', async () => {
     for (const waitMs of [500, 1000, 2000]) {
@@ -105,7 +112,10 @@ describe('a connection that ends', () => {
   it('for good is told with its code, and starts again only when asked to', async () => {
     relay.last.welcome();
     relay.last.closed(4409, 'replaced');
-    expect(states.at(-1)).toMatchObject({ state: 'stopped', error: { code: 'ended', message: expect.stringContaining('4409') as string } });
+    expect(states.at(-1)).toMatchObject({
+      state: 'stopped',
+      error: { code: 'ended', message: expect.stringContaining('4409') as string },
+    });
     await timers.advance(60 * 60_000);
     expect(relay.sockets).toHaveLength(1);
     client.start();
@@ -151,14 +161,21 @@ describe('a connection that ends', () => {
     expect(client.state).toBe('stopped');
   });
 
-  it.each(['', 'x', '[]', 'null', '{}', '{"type":"message"}', '{"type":"new","x":1}', '{"type":"constructor"}', '{"type":"message","from":1}'])(
-    'is not what a frame like %j does',
-    (text) => {
-      relay.last.welcome();
-      relay.last.sayText(text);
-      expect(client.state).toBe('syncing');
-    },
-  );
+  it.each([
+    '',
+    'x',
+    '[]',
+    'null',
+    '{}',
+    '{"type":"message"}',
+    '{"type":"new","x":1}',
+    '{"type":"constructor"}',
+    '{"type":"message","from":1}',
+  ])('is not what a frame like %j does', (text) => {
+    relay.last.welcome();
+    relay.last.sayText(text);
+    expect(client.state).toBe('syncing');
+  });
 
   describe('the outbox', () => {
     const sent = () => relay.last.ofType('message').map(({ content }) => content);
@@ -176,27 +193,37 @@ describe('a connection that ends', () => {
     it.each([
       ['asks for', 4_000, 4_000],
       ['leaves to us', undefined, 1_000],
-    ])('tries again what the relay cannot take now, after what it %s, before what stands behind it', async (_, retryAfterMs, waitMs) => {
-      const message = await client.send(BOB, '1');
-      await client.send(BOB, '2');
-      relay.last.welcome();
-      const delayed = new Promise<ClientError>((resolve) => client.on('delayed', ({ error }) => resolve(error)));
-      const refusal = { type: 'error', code: 'mailbox_full', message: 'full', retryable: true, outcome: 'refused' };
-      relay.last.say({ ...refusal, messageId: message.messageId, retryAfterMs });
-      expect(await delayed).toMatchObject({ code: 'mailbox_full' });
-      await timers.advance(waitMs - 1);
-      expect(sent()).toEqual(['1']);
-      await timers.advance(1);
-      expect(sent()).toEqual(['1', '1']);
-      expect(new Set(relay.last.ofType('message').map(({ messageId }) => messageId)).size).toBe(1);
-      relay.last.say({ type: 'queued', messageId: message.messageId, to: BOB, timestamp: 1 });
-      expect(sent()).toEqual(['1', '1', '2']);
-    });
+    ])(
+      'tries again what the relay cannot take now, after what it %s, before what stands behind it',
+      async (_, retryAfterMs, waitMs) => {
+        const message = await client.send(BOB, '1');
+        await client.send(BOB, '2');
+        relay.last.welcome();
+        const delayed = new Promise<ClientError>((resolve) => client.on('delayed', ({ error }) => resolve(error)));
+        const refusal = { type: 'error', code: 'mailbox_full', message: 'full', retryable: true, outcome: 'refused' };
+        relay.last.say({ ...refusal, messageId: message.messageId, retryAfterMs });
+        expect(await delayed).toMatchObject({ code: 'mailbox_full' });
+        await timers.advance(waitMs - 1);
+        expect(sent()).toEqual(['1']);
+        await timers.advance(1);
+        expect(sent()).toEqual(['1', '1']);
+        expect(new Set(relay.last.ofType('message').map(({ messageId }) => messageId)).size).toBe(1);
+        relay.last.say({ type: 'queued', messageId: message.messageId, to: BOB, timestamp: 1 });
+        expect(sent()).toEqual(['1', '1', '2']);
+      },
+    );
 
     it('slows down for everybody where the relay says that we are too fast', async () => {
       const message = await client.send(BOB, '1');
       relay.last.welcome();
-      relay.last.say({ type: 'error', code: 'rate_limited', message: 'x', messageId: message.messageId, outcome: 'refused', retryAfterMs: 700 });
+      relay.last.say({
+        type: 'error',
+        code: 'rate_limited',
+        message: 'x',
+        messageId: message.messageId,
+        outcome: 'refused',
+        retryAfterMs: 700,
+      });
       await client.send(CAROL, '2');
       expect(sent()).toEqual(['1']);
       await timers.advance(700);
@@ -214,7 +241,13 @@ describe('a connection that ends', () => {
       const message = await client.send(BOB, '1');
       await client.send(BOB, '2');
       relay.last.welcome();
-      relay.last.say({ type: 'error', code: 'forbidden', message: 'x', messageId: message.messageId, outcome: 'refused' });
+      relay.last.say({
+        type: 'error',
+        code: 'forbidden',
+        message: 'x',
+        messageId: message.messageId,
+        outcome: 'refused',
+      });
       await expect(message.accepted).rejects.toMatchObject({ code: 'forbidden' });
       await expect(message.read).rejects.toMatchObject({ code: 'forbidden' });
       expect(sent()).toEqual(['1', '2']);

@@ -39,13 +39,21 @@ describe('trust in keys', () => {
     });
   }
 
-  async function signed(version: number, { by = bob, domain = DOMAIN, publicKey = newKey() } = {}): Promise<DirectoryKey> {
+  async function signed(
+    version: number,
+    { by = bob, domain = DOMAIN, publicKey = newKey() } = {},
+  ): Promise<DirectoryKey> {
     const address: Address = bob.address;
     const proof = await by.sign(keyStatement({ domain, address, version, publicKey }));
     return { address, publicKey, updatedAt: 1, signed: { version, ...proof } };
   }
   const newKey = (): string => publicKeyText(newEncryptionKeyPair().publicKey);
-  const unsigned = (publicKey = newKey()): DirectoryKey => ({ address: bob.address, publicKey, updatedAt: 1, signed: null });
+  const unsigned = (publicKey = newKey()): DirectoryKey => ({
+    address: bob.address,
+    publicKey,
+    updatedAt: 1,
+    signed: null,
+  });
   const textOf = async (key: Promise<Uint8Array>): Promise<string> => publicKeyText(await key);
 
   it('believes what the address signed, and asks the directory once in five minutes', async () => {

@@ -61,7 +61,7 @@ class Application {
   /** @param {NodeJS.Signals} signal */
   async end(signal) {
     const child = this.#child;
-    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    if (child?.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, 'exit');
     child.kill(signal);
     await ended;
@@ -69,8 +69,9 @@ class Application {
 
   /** @param {string} line */
   #heard(line) {
-    /** @type {Partial<Status>} */
-    const said = JSON.parse(line);
+    /** @type {unknown} */
+    const parsed = JSON.parse(line);
+    const said = /** @type {Partial<Status>} */ (parsed);
     if (said.outbox === undefined) this.complaints.push(line);
     else this.status = /** @type {Status} */ (said);
   }

@@ -37,7 +37,10 @@ describe('encryption, over a relay', () => {
     expect(await to.read(bob.messages[0]!)).toEqual({ kind: 'text', text: 'a secret', senderKey: 'accepted' });
     const moved = { ...bob.messages[0]!, messageId: 'another' };
     expect(await to.read(moved)).toEqual({ kind: 'unreadable', reason: 'tampered' });
-    expect(await to.read({ ...bob.messages[0]!, content: 'plain' })).toEqual({ kind: 'unreadable', reason: 'no_envelope' });
+    expect(await to.read({ ...bob.messages[0]!, content: 'plain' })).toEqual({
+      kind: 'unreadable',
+      reason: 'no_envelope',
+    });
   });
 
   it('a renewed key is told to others, who send nothing until they accept; what waits is still read', async () => {

@@ -47,12 +47,15 @@ export class Person {
   }
 
   next<Name extends keyof ClientEvents>(name: Name): Promise<ClientEvents[Name]> {
-    return within(new Promise((resolve) => {
-      const off = this.client.on(name, (event) => {
-        off();
-        resolve(event);
-      });
-    }), name);
+    return within(
+      new Promise((resolve) => {
+        const off = this.client.on(name, (event) => {
+          off();
+          resolve(event);
+        });
+      }),
+      name,
+    );
   }
 
   until(holds: () => boolean, what: string): Promise<void> {

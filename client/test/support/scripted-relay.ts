@@ -38,9 +38,9 @@ export class ScriptedSocket implements Socket {
     this.fire('close', { code, reason });
   }
 
-  /** Opens, and lets the client in. */
+  /** Lets the client in, and opens first where that was not done. */
   welcome(more: Frame = {}): void {
-    this.open();
+    if (this.sent.length === 0) this.open();
     const { address, deviceId } = this.sent[0]!;
     const limits = { maxFrameBytes: 131072, window: 64, maxOfflineMessages: 1000, retentionHours: 168 };
     const timestamp = Date.UTC(2100, 0, 1);
