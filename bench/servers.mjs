@@ -69,7 +69,13 @@ export async function start(name, settings) {
 async function startProcess(name, server, settings) {
   const port = await freePort();
   const [command = '', ...args] = [...onCore(0), process.execPath, ...server.flags, server.script];
-  const env = { PATH: process.env.PATH, NODE_ENV: 'production', HOST: '127.0.0.1', PORT: String(port), METRICS_PORT: '0' };
+  const env = {
+    PATH: process.env.PATH,
+    NODE_ENV: 'production',
+    HOST: '127.0.0.1',
+    PORT: String(port),
+    METRICS_PORT: '0',
+  };
   const child = spawn(command, args, {
     cwd: ROOT,
     env: { ...env, ...server.settings, ...settings },

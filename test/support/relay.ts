@@ -62,7 +62,12 @@ export async function startRelay({
   settings: more = {},
 }: RelayOptions = {}): Promise<RunningRelay> {
   const { env: storage, end } = await storageOf(clock);
-  const roomy = { SEND_RATE_PER_IP: '0', RATE_LIMIT_MAX_REQUESTS: '1000000', SEND_RATE_PER_SECOND: '1000000', SEND_BURST: '1000000' };
+  const roomy = {
+    SEND_RATE_PER_IP: '0',
+    RATE_LIMIT_MAX_REQUESTS: '1000000',
+    SEND_RATE_PER_SECOND: '1000000',
+    SEND_BURST: '1000000',
+  };
   const read = loadSettings({
     NODE_ENV: 'test',
     LOG_LEVEL: 'debug',
