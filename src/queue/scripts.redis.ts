@@ -68,6 +68,8 @@ export function mailboxScripts({ stateTtlMs, historyMs }: ScriptRules) {
     append,
     appendReceipts: onMailbox('append-receipts'),
     open: onMailbox('open', MAKES_ROOM),
+    devices: script('devices', fill(read('devices')), ' flags=no-writes', 1),
+    retire: onMailbox('retire', MAKES_ROOM),
     acknowledge: script(
       'acknowledge',
       `${fill(read('acknowledge-quickly'))}\n${shared}\n${fill(read('acknowledge'))}`,
