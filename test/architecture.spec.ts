@@ -8,9 +8,10 @@ const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const RANKS: readonly (readonly string[])[] = [
   ['protocol'],
   ['common'],
+  ['identity'],
   ['redis'],
   ['backplane'],
-  ['keys', 'presence', 'queue'],
+  ['auth', 'keys', 'presence', 'queue'],
   ['relay'],
   ['health'],
   ['app'],

@@ -1,4 +1,6 @@
 import { type DynamicModule, Global, Module, type OnApplicationShutdown, type Provider } from '@nestjs/common';
+import { SessionRepository } from '../auth/session.repository.js';
+import { MemorySessionRepository } from '../auth/session.repository.memory.js';
 import { Backplane } from '../backplane/backplane.js';
 import { SingleNodeBackplane } from '../backplane/backplane.memory.js';
 import { RedisBackplane } from '../backplane/backplane.redis.js';
@@ -23,6 +25,7 @@ export interface Storage {
   readonly queue: QueueRepository;
   readonly keys: KeyRepository;
   readonly presence: PresenceRepository;
+  readonly sessions: SessionRepository;
   readonly backplane: Backplane;
   /** After the last use. */
   close(): Promise<void>;
@@ -47,6 +50,7 @@ function openMemory(settings: Settings, clock: Clock): Storage {
     queue: new MemoryQueueRepository({ clock, ...queueRules(settings), maxTotalBytes: heapShare(1 / 3) }),
     keys: new MemoryKeyRepository(clock, heapShare(1 / 20)),
     presence: new MemoryPresenceRepository(clock, settings.retentionMs),
+    sessions: new MemorySessionRepository(clock, heapShare(1 / 20)),
     backplane: new SingleNodeBackplane(),
     close: () => Promise.resolve(),
   };
@@ -88,6 +92,7 @@ const ports: Provider[] = [
   { provide: QueueRepository, inject: [STORAGE], useFactory: ({ queue }: Storage) => queue },
   { provide: KeyRepository, inject: [STORAGE], useFactory: ({ keys }: Storage) => keys },
   { provide: PresenceRepository, inject: [STORAGE], useFactory: ({ presence }: Storage) => presence },
+  { provide: SessionRepository, inject: [STORAGE], useFactory: ({ sessions }: Storage) => sessions },
   { provide: Backplane, inject: [STORAGE], useFactory: ({ backplane }: Storage) => backplane },
 ];
 
@@ -124,7 +129,7 @@ export class StorageModule {
         },
         ...ports,
       ],
-      exports: [Backplane, QueueRepository, KeyRepository, PresenceRepository],
+      exports: [Backplane, QueueRepository, KeyRepository, PresenceRepository, SessionRepository],
     };
   }
 }
