@@ -13,7 +13,7 @@ const RANKS: readonly (readonly string[])[] = [
   ['backplane'],
   ['auth', 'keys', 'presence', 'queue'],
   ['relay'],
-  ['health'],
+  ['devices', 'health'],
   ['app'],
   ['main.ts', 'verify.ts'],
 ];
@@ -26,7 +26,7 @@ const PACKAGES: readonly { readonly name: RegExp; readonly allowed: RegExp; read
   {
     name: /^@nestjs\//,
     allowed:
-      /\.(module|controller|gateway|adapter|filter|pipe|dto)\.ts$|^src\/app\/|^src\/main\.ts$|^src\/common\/(logger|dto)\.ts$/,
+      /\.(module|controller|gateway|adapter|filter|guard|pipe|dto)\.ts$|^src\/app\/|^src\/main\.ts$|^src\/common\/(logger|dto)\.ts$/,
     why: 'Nest stays at the edges: what happens to a message is plain TypeScript',
   },
 ];

@@ -1,9 +1,13 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
+import { AuthorizationModule } from '../auth/authorization.module.js';
+import { SignInLinkModule } from '../auth/sign-in-link.module.js';
 import { Clock } from '../common/clock.js';
 import { Logger } from '../common/logger.js';
 import { Settings } from '../common/settings.js';
+import { DevicesModule } from '../devices/devices.module.js';
 import { HealthModule } from '../health/health.module.js';
+import { RecoveryBudget } from '../identity/recovery-budget.js';
 import { KeysModule } from '../keys/keys.module.js';
 import { PresenceModule } from '../presence/presence.module.js';
 import { QueueModule } from '../queue/queue.module.js';
@@ -28,8 +32,9 @@ class SurroundingsModule {
         { provide: Settings, useValue: settings },
         { provide: Clock, useValue: clock },
         { provide: Logger, useValue: logger },
+        RecoveryBudget,
       ],
-      exports: [Settings, Clock, Logger],
+      exports: [Settings, Clock, Logger, RecoveryBudget],
     };
   }
 }
@@ -43,10 +48,13 @@ export class AppModule {
         SurroundingsModule.with(surroundings),
         StorageModule.forRoot(),
         ScheduleModule.forRoot(),
+        AuthorizationModule,
+        SignInLinkModule,
         QueueModule,
         KeysModule,
         PresenceModule,
         RelayModule,
+        DevicesModule,
         HealthModule,
       ],
       providers: [Schedule],

@@ -1,6 +1,9 @@
 import { type DynamicModule, Global, Module, type OnApplicationShutdown, type Provider } from '@nestjs/common';
 import { SessionRepository } from '../auth/session.repository.js';
 import { MemorySessionRepository } from '../auth/session.repository.memory.js';
+import { SignInLinkRepository } from '../auth/sign-in-link.repository.js';
+import { MemorySignInLinkRepository } from '../auth/sign-in-link.repository.memory.js';
+import { RedisSignInLinkRepository } from '../auth/sign-in-link.repository.redis.js';
 import { Backplane } from '../backplane/backplane.js';
 import { SingleNodeBackplane } from '../backplane/backplane.memory.js';
 import { RedisBackplane } from '../backplane/backplane.redis.js';
@@ -26,6 +29,7 @@ export interface Storage {
   readonly keys: KeyRepository;
   readonly presence: PresenceRepository;
   readonly sessions: SessionRepository;
+  readonly links: SignInLinkRepository;
   readonly backplane: Backplane;
   /** After the last use. */
   close(): Promise<void>;
@@ -41,6 +45,9 @@ export async function openStorage(settings: Settings, clock: Clock, logger: Logg
   }
 }
 
+/** About half a kilobyte each. */
+const MAX_LINKS = 50_000;
+
 function queueRules({ retentionMs, historyMs, maxOfflineMessages, maxDevicesPerAddress }: Settings) {
   return { retentionMs, historyMs, maxReceipts: maxOfflineMessages, maxDevices: maxDevicesPerAddress };
 }
@@ -51,6 +58,7 @@ function openMemory(settings: Settings, clock: Clock): Storage {
     keys: new MemoryKeyRepository(clock, heapShare(1 / 20)),
     presence: new MemoryPresenceRepository(clock, settings.retentionMs),
     sessions: new MemorySessionRepository(clock, heapShare(1 / 20)),
+    links: new MemorySignInLinkRepository(clock, MAX_LINKS),
     backplane: new SingleNodeBackplane(),
     close: () => Promise.resolve(),
   };
@@ -73,6 +81,7 @@ async function openRedis(settings: Settings, clock: Clock, logger: Logger): Prom
     return {
       queue: new RedisQueueRepository({ client, backplane, clock: storeClock, durability, ...queueRules(settings) }),
       keys: new RedisKeyRepository(client, storeClock),
+      links: new RedisSignInLinkRepository(client, storeClock),
       presence: new RedisPresenceRepository({ client, clock: storeClock, node, lastSeenMs }),
       backplane,
       close: async () => {
@@ -93,6 +102,7 @@ const ports: Provider[] = [
   { provide: KeyRepository, inject: [STORAGE], useFactory: ({ keys }: Storage) => keys },
   { provide: PresenceRepository, inject: [STORAGE], useFactory: ({ presence }: Storage) => presence },
   { provide: SessionRepository, inject: [STORAGE], useFactory: ({ sessions }: Storage) => sessions },
+  { provide: SignInLinkRepository, inject: [STORAGE], useFactory: ({ links }: Storage) => links },
   { provide: Backplane, inject: [STORAGE], useFactory: ({ backplane }: Storage) => backplane },
 ];
 
@@ -129,7 +139,7 @@ export class StorageModule {
         },
         ...ports,
       ],
-      exports: [Backplane, QueueRepository, KeyRepository, PresenceRepository, SessionRepository],
+      exports: [Backplane, SignInLinkRepository, QueueRepository, KeyRepository, PresenceRepository, SessionRepository],
     };
   }
 }

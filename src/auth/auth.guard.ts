@@ -26,7 +26,9 @@ interface Request extends IncomingMessage {
 /** How a controller declares a call, whichever request led there: `GET /api/messages/:address`, also for a HEAD. */
 export function routeOf(controller: Type, handler: object): string {
   const method = RequestMethod[Reflect.getMetadata('method', handler) as RequestMethod];
-  const paths = [controller, handler].map((where) => String(Reflect.getMetadata('path', where)).replace(/^\/|\/$/g, ''));
+  const paths = [controller, handler].map((where) =>
+    String(Reflect.getMetadata('path', where)).replace(/^\/|\/$/g, ''),
+  );
   return `${method} /${paths.filter((path) => path !== '').join('/')}`;
 }
 

@@ -4,9 +4,7 @@ import { ROUTE_RULES, type RouteRule } from './rules.js';
 import type { Session, SessionRepository } from './session.repository.js';
 
 export type Caller =
-  | { readonly kind: 'nobody' }
-  | { readonly kind: 'session'; readonly session: Session }
-  | { readonly kind: 'admin' };
+  { readonly kind: 'nobody' } | { readonly kind: 'session'; readonly session: Session } | { readonly kind: 'admin' };
 
 export interface AuthorizationOptions {
   /** Whether an address that never signed in is believed without proof. */

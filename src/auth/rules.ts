@@ -50,6 +50,7 @@ export const ROUTE_RULES: ReadonlyMap<string, RouteRule> = new Map<string, Route
   ['POST /auth/:version/logout', all],
   ['GET /auth/v1/start', all],
   ['GET /auth/v1/callback', all],
+  ['GET /auth/v1/callback.js', all],
   ['POST /auth/v1/session', all],
 ]);
 

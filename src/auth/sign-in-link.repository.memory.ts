@@ -2,8 +2,11 @@ import { type Address, RelayError } from '@relay/protocol';
 import type { Clock } from '../common/clock.js';
 import { type SignInLink, SignInLinkRepository } from './sign-in-link.repository.js';
 
-interface Kept extends SignInLink {
-  /** Monotonic ms. */
+/** Times are monotonic ms. */
+interface Kept {
+  readonly address: Address;
+  readonly nonce: string;
+  readonly provenAt: number | null;
   readonly expiresAt: number;
 }
 
@@ -30,14 +33,18 @@ export class MemorySignInLinkRepository extends SignInLinkRepository {
     const link = this.get(token);
     if (link === undefined) return Promise.resolve(null);
     const { address, nonce, provenAt } = link;
-    return Promise.resolve({ address, nonce, provenAt });
+    return Promise.resolve({
+      address,
+      nonce,
+      provenForMs: provenAt === null ? null : this.clock.monotonic() - provenAt,
+    });
   }
 
   override prove(token: string, nonce: string, ttlMs: number): Promise<boolean> {
     const link = this.get(token);
     if (link?.nonce !== nonce || link.provenAt !== null) return Promise.resolve(false);
-    const expiresAt = this.clock.monotonic() + ttlMs;
-    this.links.set(token, { ...link, provenAt: this.clock.now(), expiresAt });
+    const now = this.clock.monotonic();
+    this.links.set(token, { ...link, provenAt: now, expiresAt: now + ttlMs });
     return Promise.resolve(true);
   }
 

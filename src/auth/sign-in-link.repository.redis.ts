@@ -17,7 +17,6 @@ const SWAP = script('link-swap');
 const LINK = /^(\d{1,15}) (\d{1,15}|-) (0x[0-9a-f]{40}) ([\x21-\x7e]+)$/;
 
 interface Seen extends SignInLink {
-  readonly expiresAt: number;
   /** As it is stored. */
   readonly text: string;
 }
@@ -46,20 +45,20 @@ export class RedisSignInLinkRepository extends SignInLinkRepository {
   override async find(token: string): Promise<SignInLink | null> {
     const seen = await this.see(token);
     if (seen === null) return null;
-    const { address, nonce, provenAt } = seen;
-    return { address, nonce, provenAt };
+    const { address, nonce, provenForMs } = seen;
+    return { address, nonce, provenForMs };
   }
 
   override async prove(token: string, nonce: string, ttlMs: number): Promise<boolean> {
     const seen = await this.see(token);
-    if (seen?.nonce !== nonce || seen.provenAt !== null) return false;
+    if (seen?.nonce !== nonce || seen.provenForMs !== null) return false;
     const now = this.clock.now();
     return this.swap(token, seen.text, `${now + ttlMs} ${now} ${seen.address} ${nonce}`, ttlMs);
   }
 
   override async take(token: string): Promise<Address | null> {
     const seen = await this.see(token);
-    if (seen === null || seen.provenAt === null) return null;
+    if (seen === null || seen.provenForMs === null) return null;
     return (await this.swap(token, seen.text, '', 0)) ? seen.address : null;
   }
 
@@ -72,8 +71,9 @@ export class RedisSignInLinkRepository extends SignInLinkRepository {
     if (typeof text !== 'string') return null;
     const [, expiresAt, provenAt, owner, nonce] = LINK.exec(text) ?? [];
     const address = parseAddress(owner);
-    if (address === null || nonce === undefined || Number(expiresAt) <= this.clock.now()) return null;
-    return { address, nonce, provenAt: provenAt === '-' ? null : Number(provenAt), expiresAt: Number(expiresAt), text };
+    const now = this.clock.now();
+    if (address === null || nonce === undefined || Number(expiresAt) <= now) return null;
+    return { address, nonce, provenForMs: provenAt === '-' ? null : Math.max(0, now - Number(provenAt)), text };
   }
 
   private async swap(token: string, from: string, to: string, ttlMs: number): Promise<boolean> {

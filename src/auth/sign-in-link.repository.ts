@@ -5,8 +5,8 @@ export interface SignInLink {
   readonly address: Address;
   /** To be signed by the key of the address. */
   readonly nonce: string;
-  /** When it was, ms since 1970; null before. */
-  readonly provenAt: number | null;
+  /** How long ago it was, by the store's clock; null before. */
+  readonly provenForMs: number | null;
 }
 
 /**

@@ -15,7 +15,12 @@ export type Kind =
   | 'p'
   /** An ephemeral message for the connections of the address, and its answer. */
   | 'u'
-  | 'a';
+  | 'a'
+  /** Which devices of the address are connected, and the answer: `<name of the question> <device> …`. */
+  | 'q'
+  | 'w'
+  /** A device of the address was ended by its owner. */
+  | 'x';
 
 export type Heard = (address: Address, payload: string) => void;
 

@@ -183,14 +183,35 @@ export class Settings {
 
   @Setting({
     name: 'AUTH_MODE',
-    unit: 'open',
+    unit: 'open or signed',
     fallback: 'open',
     meaning:
       'Who may act for an address. `open` believes what a client claims; in production it must be set on purpose.',
     must: 'open: this version cannot verify signatures yet, and in production that must be accepted by AUTH_MODE=open',
   })
-  @IsIn(['open'])
-  readonly authMode!: 'open';
+  @IsIn(['open', 'signed'])
+  readonly authMode!: 'open' | 'signed';
+
+  @Setting({
+    name: 'PUBLIC_DOMAIN',
+    unit: 'domain',
+    fallback: '',
+    meaning: 'What clients call this relay.',
+    must: 'a domain',
+  })
+  readonly publicDomain!: string;
+
+  @Setting({
+    name: 'ADMIN_TOKEN',
+    unit: 'text',
+    fallback: '',
+    meaning:
+      'What operators send as `Authorization: Bearer` for calls that are theirs; such as `openssl rand -base64 32` writes. None: in `signed` mode nobody may make them, in `open` mode everybody. `ADMIN_TOKEN_FILE` may name a file that holds it.',
+    must: 'at least 32 (and at most 512) printable ASCII characters without a space',
+    isSecret: true,
+  })
+  @Matches(/^([\x21-\x7e]{32,512})?$/)
+  readonly adminToken!: string;
 
   @Setting(
     {

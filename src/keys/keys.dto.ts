@@ -21,7 +21,8 @@ export class UploadKeyDto {
 
   /** Whether it is one is for its verification to say: in that form or another, a wrong one is refused alike. */
   @ApiPropertyOptional({
-    description: 'By the key of the address, over `key-<domain>-<address>-<version>-<publicKey>`; with scheme and version.',
+    description:
+      'By the key of the address, over `key-<domain>-<address>-<version>-<publicKey>`; with scheme and version.',
     pattern: '^0x[0-9a-fA-F]{130}$',
   })
   @ValidateIf(isSigned)

@@ -5,6 +5,8 @@ import { Clock } from '../common/clock.js';
 import { descriptorLimit } from '../common/descriptor-limit.js';
 import { Logger } from '../common/logger.js';
 import { Settings } from '../common/settings.js';
+import { KeysModule } from '../keys/keys.module.js';
+import { KeysService } from '../keys/keys.service.js';
 import { PresenceModule } from '../presence/presence.module.js';
 import { PresenceService } from '../presence/presence.service.js';
 import { QueueModule } from '../queue/queue.module.js';
@@ -58,7 +60,7 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
 }
 
 @Module({
-  imports: [QueueModule, PresenceModule],
+  imports: [KeysModule, QueueModule, PresenceModule],
   providers: [
     Turn,
     Connections,
@@ -111,6 +113,7 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
 export class RelayModule implements BeforeApplicationShutdown {
   constructor(
     queueService: QueueService,
+    keysService: KeysService,
     queue: QueueRepository,
     backplane: Backplane,
     relay: Relay,
@@ -123,6 +126,7 @@ export class RelayModule implements BeforeApplicationShutdown {
       keepAfter: (mailbox) => delivery.slowestPosition(mailbox),
       owed: (receipts) => delivery.passOn(receipts),
     });
+    keysService.observe((change) => relay.keyChanged(change));
     queue.onAppended((mailbox, entry) => delivery.appendedElsewhere(mailbox, entry));
     backplane.listen('f', (address, frame) => relay.routed(address, frame));
     backplane.listen('d', (address, payload) => {

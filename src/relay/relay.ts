@@ -11,6 +11,7 @@ import {
 import type { Backplane } from '../backplane/backplane.js';
 import type { Clock } from '../common/clock.js';
 import type { Logger } from '../common/logger.js';
+import type { KeyChange } from '../keys/keys.service.js';
 import type { PresenceService } from '../presence/presence.service.js';
 import { type EntryId, sequenceOf } from '../queue/entry-id.js';
 import type {
@@ -219,6 +220,14 @@ export class Relay implements ConnectionHost {
     this.failed(connection, 'message not stored', error);
     const code: ErrorCode = error instanceof RelayError ? error.code : 'internal';
     connection.refuse(code, { messageId, outcome: 'unknown' });
+  }
+
+  /** The owner's devices hear of it, wherever they are connected: nobody replaces a key unnoticed. */
+  keyChanged({ address, updatedAt, version }: KeyChange): void {
+    const frame = { type: 'key_changed', address, updatedAt } as const;
+    const text = encodeFrame(version === null ? frame : { ...frame, version });
+    this.routed(address, text);
+    this.parts.backplane.send('mailbox', address, 'f', text).catch(() => undefined);
   }
 
   /** Frames that are never stored go to whoever is connected and can take them now. */

@@ -44,7 +44,13 @@ export function keyContract(name: string, open: () => Promise<KeysUnderTest>): v
       await keys.put(ALICE, 'old');
       clock.advance(1000);
       await keys.put(ALICE, 'new');
-      expect(await keys.get(ALICE)).toEqual({ address: ALICE, publicKey: 'new', createdAt, updatedAt: clock.now(), signed: null });
+      expect(await keys.get(ALICE)).toEqual({
+        address: ALICE,
+        publicKey: 'new',
+        createdAt,
+        updatedAt: clock.now(),
+        signed: null,
+      });
       expect(await keys.count()).toBe(1);
     });
 

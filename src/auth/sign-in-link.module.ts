@@ -1,0 +1,34 @@
+import { Module } from '@nestjs/common';
+import { randomBytes } from 'node:crypto';
+import { Clock } from '../common/clock.js';
+import { RecoveryBudget } from '../identity/recovery-budget.js';
+import { SessionRepository } from './session.repository.js';
+import { SignInLinkController } from './sign-in-link.controller.js';
+import { SignInLinkLimits } from './sign-in-link.limits.js';
+import { SignInLinkRepository } from './sign-in-link.repository.js';
+import { SignInLinks } from './sign-in-link.service.js';
+
+@Module({
+  controllers: [SignInLinkController],
+  providers: [
+    SignInLinkLimits,
+    {
+      provide: SignInLinks,
+      inject: [SignInLinkRepository, SessionRepository, RecoveryBudget, Clock],
+      useFactory: (
+        links: SignInLinkRepository,
+        sessions: SessionRepository,
+        recoveries: RecoveryBudget,
+        clock: Clock,
+      ) =>
+        new SignInLinks({
+          links,
+          sessions,
+          recover: (text, proof) => recoveries.addressOf(text, proof),
+          clock,
+          random: () => randomBytes(16).toString('hex'),
+        }),
+    },
+  ],
+})
+export class SignInLinkModule {}
