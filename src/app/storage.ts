@@ -1,6 +1,7 @@
 import { type DynamicModule, Global, Module, type OnApplicationShutdown, type Provider } from '@nestjs/common';
 import { SessionRepository } from '../auth/session.repository.js';
 import { MemorySessionRepository } from '../auth/session.repository.memory.js';
+import { RedisSessionRepository } from '../auth/session.repository.redis.js';
 import { Backplane } from '../backplane/backplane.js';
 import { SingleNodeBackplane } from '../backplane/backplane.memory.js';
 import { RedisBackplane } from '../backplane/backplane.redis.js';
@@ -74,6 +75,7 @@ async function openRedis(settings: Settings, clock: Clock, logger: Logger): Prom
       queue: new RedisQueueRepository({ client, backplane, clock: storeClock, durability, ...queueRules(settings) }),
       keys: new RedisKeyRepository(client, storeClock),
       presence: new RedisPresenceRepository({ client, clock: storeClock, node, lastSeenMs }),
+      sessions: new RedisSessionRepository(client, storeClock),
       backplane,
       close: async () => {
         backplane.close();
