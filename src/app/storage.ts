@@ -4,6 +4,7 @@ import { MemorySessionRepository } from '../auth/session.repository.memory.js';
 import { SignInLinkRepository } from '../auth/sign-in-link.repository.js';
 import { MemorySignInLinkRepository } from '../auth/sign-in-link.repository.memory.js';
 import { RedisSignInLinkRepository } from '../auth/sign-in-link.repository.redis.js';
+import { RedisSessionRepository } from '../auth/session.repository.redis.js';
 import { Backplane } from '../backplane/backplane.js';
 import { SingleNodeBackplane } from '../backplane/backplane.memory.js';
 import { RedisBackplane } from '../backplane/backplane.redis.js';
@@ -83,6 +84,7 @@ async function openRedis(settings: Settings, clock: Clock, logger: Logger): Prom
       keys: new RedisKeyRepository(client, storeClock),
       links: new RedisSignInLinkRepository(client, storeClock),
       presence: new RedisPresenceRepository({ client, clock: storeClock, node, lastSeenMs }),
+      sessions: new RedisSessionRepository(client, storeClock),
       backplane,
       close: async () => {
         backplane.close();
