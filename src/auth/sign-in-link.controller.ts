@@ -156,7 +156,7 @@ export class SignInLinkController {
   }
 
   private domainOf({ headers }: Request): string {
-    return domainOf(this.settings.publicDomain, headers.host);
+    return domainOf(this.settings, headers.host);
   }
 
   private async answer(

@@ -1,11 +1,12 @@
 import { isDomain, RelayError } from '@relay/protocol';
+import type { Settings } from './settings.js';
 
 /**
- * What this relay is called in what clients sign: what the operator says, else, while a relay is being tried out, what the
- * client called it. Rejects with `bad_message` where a `Host` is no domain.
+ * What this relay is called in what clients sign: what the operator says or, outside production, what the client called it.
+ * Where anybody may name it, another relay could have its users sign for this one. Rejects with `unsupported`.
  */
-export function domainOf(publicDomain: string, host: string | undefined): string {
-  const domain = publicDomain === '' ? host?.toLowerCase() : publicDomain;
+export function domainOf({ publicDomain, environment }: Settings, host: string | undefined): string {
+  const domain = publicDomain === '' && environment !== 'production' ? host?.toLowerCase() : publicDomain;
   if (isDomain(domain)) return domain;
-  throw new RelayError('bad_message', 'The Host of the request is not a domain');
+  throw new RelayError('unsupported', 'This relay has no domain that a signature could name');
 }

@@ -31,7 +31,7 @@ export class KeysController {
     // All three or none, as the DTO has made sure.
     const isSigned = signature !== undefined && scheme !== undefined && version !== undefined;
     const signed = isSigned ? { signature, scheme, version } : null;
-    const domain = isSigned ? domainOf(this.settings.publicDomain, host) : '';
+    const domain = isSigned ? domainOf(this.settings, host) : '';
     const { updatedAt } = await this.service.upload({ address, publicKey, signed, domain });
     return { success: true, address, updatedAt };
   }

@@ -12,6 +12,7 @@ import {
   Rejection,
   RelayError,
 } from '@relay/protocol';
+import { FRAME_RULES } from '../auth/rules.js';
 import type { PresenceStatus } from '../presence/presence.repository.js';
 import type { PresenceWatcher } from '../presence/presence.service.js';
 import { type EntryId, isLater } from '../queue/entry-id.js';
@@ -370,7 +371,7 @@ export class Connection implements PresenceWatcher, ReaderEvents {
     if (frame instanceof Rejection && frame.code === 'auth_failed')
       return this.refuseAndClose(frame.code, frame.message);
     if (frame instanceof Rejection) return this.refuseAndClose('auth_required');
-    if (frame.type !== 'auth' && frame.type !== 'hello') return this.refuseAndClose('auth_required');
+    if (!isOpening(frame)) return this.refuseAndClose('auth_required');
     this.state = 'signing-in';
     this.version = frame.type === 'hello' ? 2 : 1;
     if (frame.type === 'hello') this.device = frame.deviceId;
@@ -412,7 +413,7 @@ export class Connection implements PresenceWatcher, ReaderEvents {
   private process(text: string): void {
     const frame = decodeClientFrame(text);
     if (frame instanceof Rejection) this.reject(frame);
-    else if (frame.type === 'auth' || frame.type === 'hello') {
+    else if (isOpening(frame)) {
       this.reject(new Rejection('bad_message', undefined, 'Already authenticated'));
     } else if (frame.type === 'ack') this.acknowledged(frame.upTo as EntryId);
     else if (this.room !== null) this.host.handle(this, this.room, frame);
@@ -472,4 +473,9 @@ export class Connection implements PresenceWatcher, ReaderEvents {
     this.liveness.heard(this.host.now());
     this.link.resumeReading();
   }
+}
+
+/** What a stranger may send, by the table of who may send what; every other frame acts as somebody. */
+function isOpening(frame: ClientFrame): frame is Opening {
+  return FRAME_RULES[frame.type] === 'anyone';
 }
