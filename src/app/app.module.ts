@@ -3,7 +3,9 @@ import { ScheduleModule } from '@nestjs/schedule';
 import { Clock } from '../common/clock.js';
 import { Logger } from '../common/logger.js';
 import { Settings } from '../common/settings.js';
+import { AuthModule } from '../auth/auth.module.js';
 import { HealthModule } from '../health/health.module.js';
+import { RecoveryBudget } from '../identity/recovery-budget.js';
 import { KeysModule } from '../keys/keys.module.js';
 import { PresenceModule } from '../presence/presence.module.js';
 import { QueueModule } from '../queue/queue.module.js';
@@ -28,8 +30,9 @@ class SurroundingsModule {
         { provide: Settings, useValue: settings },
         { provide: Clock, useValue: clock },
         { provide: Logger, useValue: logger },
+        { provide: RecoveryBudget, useFactory: () => new RecoveryBudget() },
       ],
-      exports: [Settings, Clock, Logger],
+      exports: [Settings, Clock, Logger, RecoveryBudget],
     };
   }
 }
@@ -43,6 +46,7 @@ export class AppModule {
         SurroundingsModule.with(surroundings),
         StorageModule.forRoot(),
         ScheduleModule.forRoot(),
+        AuthModule,
         QueueModule,
         KeysModule,
         PresenceModule,

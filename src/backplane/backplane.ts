@@ -15,7 +15,9 @@ export type Kind =
   | 'p'
   /** An ephemeral message for the connections of the address, and its answer. */
   | 'u'
-  | 'a';
+  | 'a'
+  /** Sessions of the address were ended: the store says which. */
+  | 's';
 
 export type Heard = (address: Address, payload: string) => void;
 
