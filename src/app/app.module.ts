@@ -6,6 +6,7 @@ import { Clock } from '../common/clock.js';
 import { Logger } from '../common/logger.js';
 import { Settings } from '../common/settings.js';
 import { DevicesModule } from '../devices/devices.module.js';
+import { AuthModule } from '../auth/auth.module.js';
 import { HealthModule } from '../health/health.module.js';
 import { RecoveryBudget } from '../identity/recovery-budget.js';
 import { KeysModule } from '../keys/keys.module.js';
@@ -32,7 +33,7 @@ class SurroundingsModule {
         { provide: Settings, useValue: settings },
         { provide: Clock, useValue: clock },
         { provide: Logger, useValue: logger },
-        RecoveryBudget,
+        { provide: RecoveryBudget, useFactory: () => new RecoveryBudget() },
       ],
       exports: [Settings, Clock, Logger, RecoveryBudget],
     };
@@ -48,6 +49,7 @@ export class AppModule {
         SurroundingsModule.with(surroundings),
         StorageModule.forRoot(),
         ScheduleModule.forRoot(),
+        AuthModule,
         AuthorizationModule,
         SignInLinkModule,
         QueueModule,

@@ -1,7 +1,7 @@
 #!lua
 -- KEYS[1] ses:{b}:A · [2] own:{b}:A
 -- ARGV[1] device · [2] hash · [3] now, ms · [4] how long a session lasts, ms · [5] sessions at most
--- -> the hashes and devices of those that this one ended: {hash, device, hash, device, …}
+-- -> {1: the address never signed in before, what this one ended: {hash, device, hash, device, …}}
 local now = tonumber(ARGV[3])
 local ended = {}
 local left = {}
@@ -27,5 +27,4 @@ end
 redis.call('HSET', KEYS[1], ARGV[2], ARGV[1] .. ' ' .. ARGV[3] .. ' ' .. ARGV[3] .. ' ' .. string.format('%d', now + ARGV[4]))
 -- Nodes' clocks differ by little; an hour more costs nothing.
 redis.call('PEXPIRE', KEYS[1], tonumber(ARGV[4]) + 3600000)
-redis.call('SETNX', KEYS[2], ARGV[3])
-return ended
+return { redis.call('SETNX', KEYS[2], ARGV[3]), ended }

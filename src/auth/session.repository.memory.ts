@@ -10,6 +10,7 @@ import {
   SESSION_MS,
   type SessionName,
   SessionRepository,
+  UNPROVEN,
 } from './session.repository.js';
 
 /** Of an address that has signed in, and of each session: about, with the maps. */
@@ -48,8 +49,10 @@ export class MemorySessionRepository extends SessionRepository {
     if (!this.hasRoom(address, now)) {
       return Promise.reject(new RelayError('store_unavailable', 'No room for more sessions'));
     }
-    const sessions = this.prune(address, now) ?? new Map<string, Session>();
+    const known = this.prune(address, now);
+    const sessions = known ?? new Map<string, Session>();
     this.owners.set(address, sessions);
+    if (known === undefined) this.announce({ id: UNPROVEN, address, device: '' });
     for (const [hash, session] of sessions) if (session.device === device) this.end(sessions, hash);
     while (sessions.size >= MAX_SESSIONS) this.end(sessions, leastUsed(sessions));
     const token = newToken(address);
@@ -123,6 +126,10 @@ export class MemorySessionRepository extends SessionRepository {
     const session = sessions.get(hash)!;
     sessions.delete(hash);
     this.sessions--;
+    this.announce(session);
+  }
+
+  private announce(session: SessionName): void {
     this.revocations.push({ ...nameOf(session), at: this.now() });
     this.nextPlace++;
     if (this.revocations.length > 2 * MAX_REVOCATIONS) this.forgetRevocations();

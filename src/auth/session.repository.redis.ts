@@ -12,6 +12,7 @@ import {
   SESSION_MS,
   type SessionName,
   SessionRepository,
+  UNPROVEN,
   USE_RECORDED_EVERY_MS,
 } from './session.repository.js';
 
@@ -49,7 +50,9 @@ export class RedisSessionRepository extends SessionRepository {
     const hash = hashOf(token);
     const keys = [this.sessionsOf(address), this.ownerOf(address)];
     const reply = await this.client.run(CREATE, keys, [device, hash, now, SESSION_MS, MAX_SESSIONS]);
-    const ended = namesOf(address, reply as string[]);
+    const [isFirst, pairs] = reply as [number, string[]];
+    const ended = namesOf(address, pairs);
+    if (isFirst === 1) ended.push({ id: UNPROVEN, address, device: '' });
     // They are gone; their live connections, which a newer one of the device replaces in any case, are looked at later on.
     if (ended.length > 0) await this.announce(ended).catch(() => undefined);
     const session = { id: idOf(hash), address, device, createdAt: now, lastUsedAt: now, expiresAt: now + SESSION_MS };

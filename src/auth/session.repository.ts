@@ -25,6 +25,9 @@ export interface Session {
 
 export type SessionName = Pick<Session, 'id' | 'address' | 'device'>;
 
+/** In place of a session's id: whatever of the address was believed without proof. */
+export const UNPROVEN = '';
+
 export interface Revocations {
   /** To be passed to the next call. */
   readonly mark: string;
@@ -40,7 +43,7 @@ export interface Revocations {
 export abstract class SessionRepository {
   /**
    * A sign-in by proof. Ends the device's earlier session, and beyond `MAX_SESSIONS` the one that was unused for longest.
-   * From now on `hasSignedIn(address)`. Rejects with `RelayError('store_unavailable')` where there is no room.
+   * From now on `hasSignedIn(address)`; the first time, what was believed without proof ends (`UNPROVEN` in revocations). Rejects with `RelayError('store_unavailable')` where there is no room.
    */
   abstract create(address: Address, device: string): Promise<{ readonly token: string; readonly session: Session }>;
 

@@ -20,7 +20,9 @@ export type Kind =
   | 'q'
   | 'w'
   /** A device of the address was ended by its owner. */
-  | 'x';
+  | 'x'
+  /** Sessions of the address were ended: the store says which. */
+  | 's';
 
 export type Heard = (address: Address, payload: string) => void;
 

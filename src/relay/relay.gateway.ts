@@ -2,12 +2,16 @@ import { OnGatewayConnection, WebSocketGateway } from '@nestjs/websockets';
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { WebSocket } from 'ws';
+import { AuthService } from '../auth/auth.service.js';
 import { Logger } from '../common/logger.js';
 import { Settings } from '../common/settings.js';
 import { Connection } from './connection.js';
+import { Admission } from './admission.js';
 import { Connections } from './connections.js';
 import { Link } from './link.js';
 import { Relay } from './relay.js';
+import { SignIn } from './sign-in.js';
+import { SignInLimits } from './sign-in-limits.js';
 import { Turn } from './turn.js';
 
 /** Binds each WebSocket to its `Connection`, synchronously: not a frame may come before its listener. */
@@ -21,13 +25,18 @@ export class RelayGateway implements OnGatewayConnection {
     private readonly connections: Connections,
     private readonly relay: Relay,
     private readonly turn: Turn,
+    private readonly admission: Admission,
+    private readonly auth: AuthService,
+    private readonly limits: SignInLimits,
     private readonly settings: Settings,
     private readonly logger: Logger,
   ) {}
 
   handleConnection(webSocket: WebSocket, request: IncomingMessage): void {
     const link = new Link(webSocket, request.socket, this.turn, this.settings.classicAck);
-    const connection = new Connection(`${this.node}-${++this.count}`, link, this.relay);
+    const peer = { network: this.admission.networkOf(request), host: request.headers.host };
+    const signIn = new SignIn({ auth: this.auth, limits: this.limits }, peer);
+    const connection = new Connection(`${this.node}-${++this.count}`, link, this.relay, signIn);
     this.connections.add(connection);
     webSocket.on('message', (data, isBinary) => connection.receive(data as Buffer, isBinary));
     webSocket.on('pong', (payload) => connection.ponged(payload));

@@ -1,5 +1,8 @@
 import { type BeforeApplicationShutdown, Module } from '@nestjs/common';
 import { setTimeout } from 'node:timers/promises';
+import { AuthModule } from '../auth/auth.module.js';
+import { Revocations } from '../auth/revocations.js';
+import { SessionRepository } from '../auth/session.repository.js';
 import { Backplane } from '../backplane/backplane.js';
 import { Clock } from '../common/clock.js';
 import { descriptorLimit } from '../common/descriptor-limit.js';
@@ -21,15 +24,31 @@ import { Receipts } from './receipts.js';
 import { Relay } from './relay.js';
 import { RelayGateway } from './relay.gateway.js';
 import { Rooms } from './room.js';
+import { LocalSignInLimits, SignInLimits } from './sign-in-limits.js';
+import { SessionWatch } from './session-watch.js';
 import { Turn } from './turn.js';
 import { Verdicts } from './verdicts.js';
+import { WaitingRoom } from './waiting-room.js';
 
 const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
   setTimeout(ms, undefined, signal === undefined ? {} : { signal });
 
 const relay = {
   provide: Relay,
-  inject: [Settings, Rooms, QueueRepository, PresenceService, Delivery, Verdicts, Ephemeral, Backplane, Clock, Logger],
+  inject: [
+    Settings,
+    Rooms,
+    QueueRepository,
+    PresenceService,
+    Delivery,
+    Verdicts,
+    Ephemeral,
+    Revocations,
+    WaitingRoom,
+    Backplane,
+    Clock,
+    Logger,
+  ],
   useFactory: (
     settings: Settings,
     rooms: Rooms,
@@ -38,12 +57,14 @@ const relay = {
     delivery: Delivery,
     verdicts: Verdicts,
     ephemeral: Ephemeral,
+    revocations: Revocations,
+    waiting: WaitingRoom,
     backplane: Backplane,
     clock: Clock,
     logger: Logger,
   ) =>
     new Relay(
-      { rooms, queue, presence, delivery, verdicts, ephemeral, backplane, clock, logger },
+      { rooms, queue, presence, delivery, verdicts, ephemeral, revocations, waiting, backplane, clock, logger },
       relayOptions(settings),
     ),
 };
@@ -60,10 +81,11 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
 }
 
 @Module({
-  imports: [KeysModule, QueueModule, PresenceModule],
+  imports: [AuthModule, KeysModule, QueueModule, PresenceModule],
   providers: [
     Turn,
     Connections,
+    WaitingRoom,
     RelayGateway,
     relay,
     {
@@ -97,9 +119,16 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
     },
     {
       provide: Admission,
-      inject: [Settings],
-      useFactory: (settings: Settings) =>
-        new Admission({ ...settings, maxConnections: settings.maxConnections || descriptorLimit() }),
+      inject: [Settings, WaitingRoom],
+      useFactory: (settings: Settings, waiting: WaitingRoom) =>
+        new Admission({ ...settings, maxConnections: settings.maxConnections || descriptorLimit() }, waiting),
+    },
+    { provide: SignInLimits, inject: [Clock], useFactory: (clock: Clock) => new LocalSignInLimits(clock) },
+    {
+      provide: SessionWatch,
+      inject: [Connections, SessionRepository, Logger],
+      useFactory: (connections: Connections, sessions: SessionRepository, logger: Logger) =>
+        new SessionWatch(connections, sessions, logger),
     },
     {
       provide: Drain,
@@ -108,7 +137,7 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
         new Drain(admission, connections, verdicts, { budgetMs: drainSeconds * 1000, pause, random: Math.random }),
     },
   ],
-  exports: [Admission, Connections, Delivery, Ephemeral, Rooms, Verdicts],
+  exports: [Admission, Connections, Delivery, Ephemeral, Rooms, SessionWatch, Verdicts],
 })
 export class RelayModule implements BeforeApplicationShutdown {
   constructor(
@@ -116,6 +145,8 @@ export class RelayModule implements BeforeApplicationShutdown {
     keysService: KeysService,
     queue: QueueRepository,
     backplane: Backplane,
+    revocations: Revocations,
+    sessionWatch: SessionWatch,
     relay: Relay,
     private readonly delivery: Delivery,
     private readonly drain: Drain,
@@ -128,6 +159,8 @@ export class RelayModule implements BeforeApplicationShutdown {
     });
     keysService.observe((change) => relay.keyChanged(change));
     queue.onAppended((mailbox, entry) => delivery.appendedElsewhere(mailbox, entry));
+    revocations.observe({ revoked: (session) => relay.revoked(session), missed: () => sessionWatch.doubtAll() });
+    backplane.listen('s', () => revocations.look());
     backplane.listen('f', (address, frame) => relay.routed(address, frame));
     backplane.listen('d', (address, payload) => {
       const [claim = '0', device = ''] = payload.split(' ', 2);

@@ -8,6 +8,8 @@ import {
   RelayError,
   statusFrame,
 } from '@relay/protocol';
+import type { Revocations } from '../auth/revocations.js';
+import { type SessionName, UNPROVEN } from '../auth/session.repository.js';
 import type { Backplane } from '../backplane/backplane.js';
 import type { Clock } from '../common/clock.js';
 import type { Logger } from '../common/logger.js';
@@ -22,12 +24,14 @@ import type {
   QueueRepository,
   ReceiptEntry,
 } from '../queue/queue.repository.js';
-import type { Connection, ConnectionHost, Joined, Opening, SignedInFrame } from './connection.js';
+import type { Connection, ConnectionHost, Joined, SignedInFrame } from './connection.js';
 import type { Delivery } from './delivery.js';
 import type { Ephemeral } from './ephemeral.js';
 import { MailboxReader } from './mailbox-reader.js';
 import type { Room, Rooms } from './room.js';
+import type { Entrance, Opening } from './sign-in.js';
 import type { Verdicts } from './verdicts.js';
+import type { WaitingRoom } from './waiting-room.js';
 
 export interface RelayParts {
   readonly rooms: Rooms;
@@ -37,6 +41,8 @@ export interface RelayParts {
   readonly verdicts: Verdicts;
   readonly backplane: Backplane;
   readonly ephemeral: Ephemeral;
+  readonly revocations: Revocations;
+  readonly waiting: WaitingRoom;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -64,8 +70,24 @@ export class Relay implements ConnectionHost {
     return this.parts.clock.monotonic();
   }
 
-  async join(connection: Connection, opening: Opening): Promise<Joined> {
+  get waiting(): WaitingRoom {
+    return this.parts.waiting;
+  }
+
+  isRevoked(session: SessionName): boolean {
+    return this.parts.revocations.has(session);
+  }
+
+  /** Whatever came in by that session ends; without proof, whoever came in without. */
+  revoked({ address, id }: SessionName): void {
+    for (const connection of [...(this.parts.rooms.get(address)?.connections ?? [])]) {
+      if ((connection.session?.id ?? UNPROVEN) === id) connection.revoked();
+    }
+  }
+
+  async join(connection: Connection, entrance: Entrance): Promise<Joined> {
     const { rooms, queue, presence, backplane, logger } = this.parts;
+    const { opening } = entrance;
     const { address } = opening;
     // In the room before the mailbox is opened: an entry that comes in between is offered, not missed.
     const room = rooms.join(address, connection);
@@ -95,7 +117,7 @@ export class Relay implements ConnectionHost {
         !exclusive,
       );
       const { maxFrameBytes } = this.options;
-      return { room, reader, cursor, welcome: this.welcome(connection, opening, cursor), maxFrameBytes };
+      return { room, reader, cursor, welcome: this.welcome(connection, entrance, cursor), maxFrameBytes };
     } catch (error) {
       // It may have been registered all the same: an error says only that there was no answer.
       this.leave(connection, room);
@@ -320,7 +342,7 @@ export class Relay implements ConnectionHost {
     return (opening.type === 'hello' ? opening.window : null) ?? LIMITS.windowEntries;
   }
 
-  private welcome(connection: Connection, opening: Opening, cursor: Cursor): string {
+  private welcome(connection: Connection, { opening, session, token }: Entrance, cursor: Cursor): string {
     const timestamp = this.parts.clock.now();
     const { address } = opening;
     if (opening.type === 'auth') return encodeFrame({ type: 'auth_success', address, timestamp });
@@ -332,6 +354,7 @@ export class Relay implements ConnectionHost {
       v: 2,
       deviceId: opening.deviceId,
       sessionId: connection.id,
+      ...(session === null || token === null ? {} : { token, tokenExpiresAt: session.expiresAt }),
       limits: {
         maxFrameBytes,
         window: this.windowOf(opening),

@@ -3,6 +3,7 @@ import {
   MAX_SESSIONS,
   SESSION_MS,
   type SessionRepository,
+  UNPROVEN,
   USE_RECORDED_EVERY_MS,
 } from '../../src/auth/session.repository.js';
 import { addressOf } from '../support/classic-client.js';
@@ -159,6 +160,7 @@ export function sessionContract(name: string, open: () => Promise<SessionsUnderT
 
     it('tells what was revoked since a mark: each once, and nothing from before', async () => {
       const { session: phone } = await sessions.create(ALICE, 'phone');
+      await sessions.create(BOB, 'tablet');
       await sessions.create(ALICE, 'tablet');
       await sessions.revoke(ALICE, 'tablet');
       const start = await sessions.revokedSince(null);
@@ -172,6 +174,13 @@ export function sessionContract(name: string, open: () => Promise<SessionsUnderT
       // Another node asks by its own mark.
       expect((await sessions.revokedSince(start.mark)).revoked).toEqual(names);
       expect(await sessions.revokedSince(after.mark)).toMatchObject({ revoked: [], missed: false, mark: after.mark });
+    });
+
+    it('tells of the first sign-in, which ends what was believed, and of it alone', async () => {
+      const { mark } = await sessions.revokedSince(null);
+      await sessions.create(ALICE, 'phone');
+      await sessions.create(ALICE, 'tablet');
+      expect((await sessions.revokedSince(mark)).revoked).toEqual([{ id: UNPROVEN, address: ALICE, device: '' }]);
     });
 
     it('says so where a mark means nothing to it', async () => {
