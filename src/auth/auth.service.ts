@@ -87,10 +87,15 @@ export class AuthService {
 
   /** Rejects with `challenge_expired`, `auth_failed`, or `unavailable` where too many sign in at once. */
   async prove({ address, nonce, deadline }: Challenge, proof: Proof, device: string): Promise<SignedIn> {
-    const { sessions, recoveries, clock } = this.parts;
+    const { recoveries, clock } = this.parts;
     if (clock.monotonic() >= deadline) throw new RelayError('challenge_expired');
     if ((await recoveries.addressOf(nonce, proof)) !== address) throw new RelayError('auth_failed');
-    const signedIn = await sessions.create(address, device);
+    return this.grant(address, device);
+  }
+
+  /** A session for whoever has proved the address: the caller has seen to that. */
+  async grant(address: Address, device: string): Promise<SignedIn> {
+    const signedIn = await this.parts.sessions.create(address, device);
     this.tell(address);
     return signedIn;
   }

@@ -1,16 +1,11 @@
 import { type Address, RelayError } from '@relay/protocol';
 import type { AdminToken } from './admin-token.js';
+import type { AuthService } from './auth.service.js';
 import { ROUTE_RULES, type RouteRule } from './rules.js';
-import type { Session, SessionRepository } from './session.repository.js';
+import type { Session } from './session.repository.js';
 
 export type Caller =
   { readonly kind: 'nobody' } | { readonly kind: 'session'; readonly session: Session } | { readonly kind: 'admin' };
-
-export interface AuthorizationOptions {
-  /** Whether an address that never signed in is believed without proof. */
-  readonly mode: 'open' | 'signed';
-  readonly admin: AdminToken;
-}
 
 const NOBODY: Caller = { kind: 'nobody' };
 /** What `Authorization: Bearer` may carry: no session or admin token is anything else. */
@@ -19,8 +14,8 @@ const BEARER = /^Bearer +([\x21-\x7e]{1,512})$/i;
 /** Decides about each REST call by the one table. Refusals say nothing of what they protect, not even whether it exists. */
 export class Authorization {
   constructor(
-    private readonly sessions: SessionRepository,
-    private readonly options: AuthorizationOptions,
+    private readonly auth: AuthService,
+    private readonly admin: AdminToken,
   ) {}
 
   /**
@@ -44,18 +39,17 @@ export class Authorization {
   private async identify(authorization: string | undefined): Promise<Caller> {
     if (authorization === undefined) return NOBODY;
     const token = BEARER.exec(authorization)?.[1];
-    if (token !== undefined && this.options.admin.matches(token)) return { kind: 'admin' };
-    const session = token === undefined ? null : await this.sessions.use(token);
+    if (token !== undefined && this.admin.matches(token)) return { kind: 'admin' };
+    const session = token === undefined ? null : await this.auth.session(token);
     if (session === null) throw new RelayError('auth_failed', 'The token is unknown, expired or revoked');
     return { kind: 'session', session };
   }
 
   /** Without any token. */
   private async isOpen({ who }: RouteRule, address: Address | null): Promise<boolean> {
-    const { mode, admin } = this.options;
-    if (mode === 'signed' || who === 'self') return false;
-    if (who === 'admin') return !admin.isSet;
-    if (who === 'signed_in' || address === null || !(await this.sessions.hasSignedIn(address))) return true;
+    if (this.auth.mode === 'signed' || who === 'self') return false;
+    if (who === 'admin') return !this.admin.isSet;
+    if (who === 'signed_in' || address === null || (await this.auth.isBelieved(address))) return true;
     throw new RelayError('downgrade_refused');
   }
 
@@ -64,10 +58,10 @@ export class Authorization {
     if (caller.kind === 'admin') return who === 'admin' || who === 'owner_or_admin';
     if (caller.kind !== 'session') return false;
     if (who === 'self') return true;
-    if (who === 'admin') return this.options.mode === 'open' && !this.options.admin.isSet;
+    if (who === 'admin') return this.auth.mode === 'open' && !this.admin.isSet;
     // What is no address is refused by its check, for the same reason to everybody.
     if (address === null || address === caller.session.address) return true;
     // Whoever signed in may do at least what anybody may.
-    return this.options.mode === 'open' && !(await this.sessions.hasSignedIn(address));
+    return this.auth.isBelieved(address);
   }
 }

@@ -58,7 +58,7 @@ export class RedisSignInLinkRepository extends SignInLinkRepository {
 
   override async take(token: string): Promise<Address | null> {
     const seen = await this.see(token);
-    if (seen === null || seen.provenForMs === null) return null;
+    if (typeof seen?.provenForMs !== 'number') return null;
     return (await this.swap(token, seen.text, '', 0)) ? seen.address : null;
   }
 

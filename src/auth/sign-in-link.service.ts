@@ -1,6 +1,7 @@
 import { type Address, isSignature, type Proof, RelayError, signInNonce } from '@relay/protocol';
 import type { Clock } from '../common/clock.js';
-import type { Session, SessionRepository } from './session.repository.js';
+import type { AuthService } from './auth.service.js';
+import type { Session } from './session.repository.js';
 import type { SignInLinkRepository } from './sign-in-link.repository.js';
 
 /** A nonce may be signed for so long. */
@@ -22,7 +23,7 @@ const NO_DATA = 'no data found';
 
 export interface SignInLinkParts {
   readonly links: SignInLinkRepository;
-  readonly sessions: SessionRepository;
+  readonly auth: AuthService;
   /** Whose key signed that text; `null` where it is the signature of nobody. */
   readonly recover: (text: string, proof: Proof) => Promise<Address | null>;
   readonly clock: Clock;
@@ -62,7 +63,7 @@ export class SignInLinks {
 
   async account(token: string): Promise<Address> {
     const link = await this.parts.links.find(token);
-    if (link === null || link.provenForMs === null) throw new LinkRefusal(NO_DATA);
+    if (typeof link?.provenForMs !== 'number') throw new LinkRefusal(NO_DATA);
     return link.address;
   }
 
@@ -75,14 +76,14 @@ export class SignInLinks {
 
   /** For the browser that began, and for it alone: whoever calls this has made sure. Rejects with `not_found`. */
   async exchange(token: string, device: string): Promise<Exchanged> {
-    const { links, sessions } = this.parts;
+    const { links, auth } = this.parts;
     const link = await links.find(token);
     if (link === null) throw new RelayError('not_found', 'This sign-in is over; begin again');
     if (link.provenForMs === null) return { kind: 'pending', retryAfterMs: SETTLE_MS };
     if (link.provenForMs < SETTLE_MS) return { kind: 'pending', retryAfterMs: SETTLE_MS - link.provenForMs };
     const address = await links.take(token);
     if (address === null) throw new RelayError('not_found', 'This sign-in is over; begin again');
-    return { kind: 'session', ...(await sessions.create(address, device)) };
+    return { kind: 'session', ...(await auth.grant(address, device)) };
   }
 
   /** It came to a browser that did not begin it: somebody was given a stranger's link. */

@@ -1,5 +1,7 @@
 import { Module } from '@nestjs/common';
 import { setTimeout } from 'node:timers/promises';
+import { AuthModule } from '../auth/auth.module.js';
+import { AuthService } from '../auth/auth.service.js';
 import { SessionRepository } from '../auth/session.repository.js';
 import { Backplane } from '../backplane/backplane.js';
 import { QueueModule } from '../queue/queue.module.js';
@@ -12,7 +14,7 @@ import { DevicesController } from './devices.controller.js';
 import { DevicesService } from './devices.service.js';
 
 @Module({
-  imports: [QueueModule, RelayModule],
+  imports: [AuthModule, QueueModule, RelayModule],
   controllers: [DevicesController],
   providers: [
     {
@@ -23,13 +25,14 @@ import { DevicesService } from './devices.service.js';
     },
     {
       provide: DevicesService,
-      inject: [SessionRepository, QueueRepository, QueueService, DeviceConnections],
+      inject: [AuthService, SessionRepository, QueueRepository, QueueService, DeviceConnections],
       useFactory: (
+        auth: AuthService,
         sessions: SessionRepository,
         queue: QueueRepository,
         queueService: QueueService,
         connections: DeviceConnections,
-      ) => new DevicesService(sessions, queue, queueService, connections),
+      ) => new DevicesService(auth, sessions, queue, queueService, connections),
     },
   ],
 })

@@ -1,4 +1,5 @@
 import type { Address } from '@relay/protocol';
+import type { AuthService } from '../auth/auth.service.js';
 import type { Session, SessionRepository } from '../auth/session.repository.js';
 import type { DeviceId, MailboxDevice, QueueRepository } from '../queue/queue.repository.js';
 import type { QueueService } from '../queue/queue.service.js';
@@ -14,6 +15,7 @@ export interface OwnDevice {
 
 export class DevicesService {
   constructor(
+    private readonly auth: AuthService,
     private readonly sessions: SessionRepository,
     private readonly queue: QueueRepository,
     private readonly queueService: QueueService,
@@ -41,7 +43,7 @@ export class DevicesService {
   /** Signs the device out, ends what it has open, and lets it hold no mail back. False where there is no such device. */
   async end(address: Address, device: DeviceId): Promise<boolean> {
     // First, so that it does not come back.
-    const hadSession = await this.sessions.revoke(address, device);
+    const hadSession = await this.auth.revoke(address, device);
     this.connections.end(address, device);
     const hadPlace = await this.queueService.retire(address, device);
     return hadSession || hadPlace;

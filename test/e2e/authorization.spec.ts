@@ -161,7 +161,7 @@ describe('the table of who may call what', () => {
           else {
             expect([caller, JSON.parse(answer.text)]).toEqual([caller, expect.objectContaining({ code: verdict })]);
             expectProblem(answer, ERRORS[verdict].httpStatus, verdict);
-            const challenge = answer.status === 401 ? expect.stringMatching(/^Bearer/) : undefined;
+            const challenge = answer.status === 401 ? (expect.stringMatching(/^Bearer/) as string) : undefined;
             expect(answer.headers['www-authenticate']).toEqual(challenge);
           }
         }
