@@ -93,8 +93,10 @@ describe('settings', () => {
       MAX_CONNECTIONS_PER_IP: '3',
       MAX_CONNECTIONS: '4',
       DRAIN_SECONDS: '2.5',
+      ADMIN_TOKEN: 'a-token-of-exactly-32-characters',
     });
     expect({ ...settings }).toEqual({
+      adminToken: 'a-token-of-exactly-32-characters',
       port: 0,
       host: '::1',
       environment: 'production',
@@ -296,6 +298,18 @@ describe('a secret in a file', () => {
 
   it('is there for secrets only', () => {
     expect(problemsOf({ PORT_FILE: '/dev/null', STORAGE_FILE: '/dev/null' })).toEqual([]);
+  });
+});
+
+describe('ADMIN_TOKEN', () => {
+  it('may be missing, and has at least 32 characters that a header can carry', () => {
+    expect(loadSettings({}).adminToken).toBe('');
+    for (const wrong of ['short', 'x'.repeat(31), 'x'.repeat(513), `${'x'.repeat(32)} y`, 'ä'.repeat(40)]) {
+      const [problem = '', ...rest] = problemsOf({ ADMIN_TOKEN: wrong });
+      expect(rest).toEqual([]);
+      expect(problem).toMatch(/^ADMIN_TOKEN must be at least 32/);
+      expect(problem).not.toContain(wrong);
+    }
   });
 });
 
