@@ -30,7 +30,7 @@ export default tseslint.config(
   },
   {
     // Nest reads constructor and parameter types at run time.
-    files: ['src/**/*.{module,controller,gateway,service,pipe,filter,dto}.ts', 'src/app/**/*.ts'],
+    files: ['src/**/*.{module,controller,gateway,service,guard,pipe,filter,dto}.ts', 'src/app/**/*.ts'],
     rules: { '@typescript-eslint/consistent-type-imports': 'off' },
   },
   {

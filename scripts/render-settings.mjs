@@ -1,6 +1,6 @@
 // What `npm run docs` writes and what test/documents.spec.ts compares with: text from the rows of `Settings`.
 
-/** @typedef {Pick<import('../src/common/setting.decorator.js').SettingRow, 'name' | 'unit' | 'fallback' | 'meaning'>} Row */
+/** @typedef {Pick<import('../src/common/setting.decorator.js').SettingRow, 'name' | 'unit' | 'fallback' | 'productionFallback' | 'meaning'>} Row */
 
 const START = '<!-- settings:start -->';
 const END = '<!-- settings:end -->';
@@ -16,8 +16,8 @@ const HEAD = `# Every setting with its default. Written by \`npm run docs\` from
  */
 export function renderEnvExample(rows) {
   const entries = rows.map(
-    ({ name, unit, fallback, meaning }) =>
-      `# ${meaning}\n# Unit: ${unit}. Default: ${fallback === '' ? 'none' : fallback}\n#${name}=${fallback}\n`,
+    ({ name, unit, fallback, productionFallback, meaning }) =>
+      `# ${meaning}\n# Unit: ${unit}. Default: ${defaultOf(fallback, productionFallback, String)}\n#${name}=${fallback}\n`,
   );
   return [HEAD, ...entries].join('\n');
 }
@@ -30,9 +30,9 @@ export function renderEnvExample(rows) {
 export function renderTable(rows) {
   const cells = [
     ['Name', 'Default', 'Unit', 'Meaning'],
-    ...rows.map(({ name, unit, fallback, meaning }) => [
+    ...rows.map(({ name, unit, fallback, productionFallback, meaning }) => [
       code(name),
-      fallback === '' ? 'none' : code(fallback),
+      defaultOf(fallback, productionFallback, code),
       unit,
       meaning,
     ]),
@@ -55,6 +55,16 @@ export function withTable(readme, rows) {
   const end = readme.indexOf(END);
   if (start < 0 || end < start) throw new Error(`README.md must hold ${START} and, after it, ${END}`);
   return `${readme.slice(0, start + START.length)}\n\n${renderTable(rows)}\n\n${readme.slice(end)}`;
+}
+
+/**
+ * @param {string} fallback
+ * @param {string | undefined} inProduction
+ * @param {(text: string) => string} show
+ */
+function defaultOf(fallback, inProduction, show) {
+  if (inProduction !== undefined) return `${show(fallback)}, in production ${show(inProduction)}`;
+  return fallback === '' ? 'none' : show(fallback);
 }
 
 /** @param {string} text */

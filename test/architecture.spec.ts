@@ -8,12 +8,13 @@ const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const RANKS: readonly (readonly string[])[] = [
   ['protocol'],
   ['common'],
+  ['identity'],
   ['redis'],
   ['backplane'],
   ['contacts', 'limits'],
-  ['keys', 'presence', 'queue'],
+  ['auth', 'keys', 'presence', 'queue'],
   ['relay'],
-  ['health', 'metrics', 'reference'],
+  ['devices', 'health', 'metrics', 'reference'],
   ['app'],
   ['main.ts', 'verify.ts'],
 ];
@@ -26,7 +27,7 @@ const PACKAGES: readonly { readonly name: RegExp; readonly allowed: RegExp; read
   {
     name: /^@nestjs\//,
     allowed:
-      /\.(module|controller|gateway|adapter|filter|pipe|dto)\.ts$|^src\/app\/|^src\/main\.ts$|^src\/common\/(logger|dto)\.ts$/,
+      /\.(module|controller|gateway|adapter|filter|guard|pipe|dto)\.ts$|^src\/app\/|^src\/main\.ts$|^src\/common\/(logger|dto)\.ts$/,
     why: 'Nest stays at the edges: what happens to a message is plain TypeScript',
   },
 ];

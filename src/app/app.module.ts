@@ -1,11 +1,16 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
+import { AuthorizationModule } from '../auth/authorization.module.js';
+import { SignInLinkModule } from '../auth/sign-in-link.module.js';
 import { Clock } from '../common/clock.js';
 import { Logger } from '../common/logger.js';
 import { Metrics } from '../common/metrics.js';
 import { Settings } from '../common/settings.js';
 import { ContactsModule } from '../contacts/contacts.module.js';
+import { DevicesModule } from '../devices/devices.module.js';
+import { AuthModule } from '../auth/auth.module.js';
 import { HealthModule } from '../health/health.module.js';
+import { RecoveryBudget } from '../identity/recovery-budget.js';
 import { KeysModule } from '../keys/keys.module.js';
 import { MetricsModule } from '../metrics/metrics.module.js';
 import { PresenceModule } from '../presence/presence.module.js';
@@ -33,8 +38,9 @@ class SurroundingsModule {
         { provide: Clock, useValue: clock },
         { provide: Logger, useValue: logger },
         { provide: Metrics, useValue: new Metrics() },
+        { provide: RecoveryBudget, useFactory: () => new RecoveryBudget() },
       ],
-      exports: [Settings, Clock, Logger, Metrics],
+      exports: [Settings, Clock, Logger, Metrics, RecoveryBudget],
     };
   }
 }
@@ -48,11 +54,15 @@ export class AppModule {
         SurroundingsModule.with(surroundings),
         StorageModule.forRoot(),
         ScheduleModule.forRoot(),
+        AuthModule,
+        AuthorizationModule,
+        SignInLinkModule,
         QueueModule,
         KeysModule,
         PresenceModule,
         ContactsModule,
         RelayModule,
+        DevicesModule,
         HealthModule,
         MetricsModule,
         ReferenceModule,

@@ -1,5 +1,32 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { ROUTE_RULES, type Who } from '../auth/rules.js';
+
+const BEARER = 'token';
+
+const WHO: Readonly<Record<Who, string>> = {
+  all: 'Everybody.',
+  signed_in: 'Whoever has signed in; in `open` mode everybody.',
+  self: 'Whoever has signed in, for what is theirs.',
+  owner: 'The owner of the address; in `open` mode everybody, as long as the address has never signed in.',
+  owner_or_admin:
+    'The owner of the address, or an operator; in `open` mode everybody, as long as the address has never signed in.',
+  admin: 'An operator; in `open` mode everybody, where no ADMIN_TOKEN is set.',
+};
+
+/** From the table that the guard goes by, so the two cannot differ. */
+function withSecurity(document: OpenAPIObject): OpenAPIObject {
+  for (const [path, item] of Object.entries(document.paths)) {
+    for (const method of ['get', 'head', 'post', 'put', 'delete'] as const) {
+      const operation = item[method];
+      const rule = ROUTE_RULES.get(`${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ':$1')}`);
+      if (operation === undefined || rule === undefined) continue;
+      operation.security = rule.who === 'all' ? [] : [{ [BEARER]: [] }];
+      operation.description = [operation.description, `**Who**: ${WHO[rule.who]}`].filter(Boolean).join('\n\n');
+    }
+  }
+  return document;
+}
 
 /** The REST reference: /docs for people, /docs/openapi.json for programs. */
 export function serveReference(app: INestApplication): void {
@@ -19,6 +46,7 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     )
     .setVersion('1')
     .setLicense('MIT', 'https://opensource.org/license/mit')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'A session token, or ADMIN_TOKEN.' }, BEARER)
     .build();
-  return SwaggerModule.createDocument(app, config);
+  return withSecurity(SwaggerModule.createDocument(app, config));
 }

@@ -4,12 +4,14 @@ import { Clock } from '../common/clock.js';
 import { Logger } from '../common/logger.js';
 import { Metrics } from '../common/metrics.js';
 import { SWEEP_EVERY_MS } from '../presence/presence.repository.js';
+import { LOOK_EVERY_MS, Revocations } from '../auth/revocations.js';
 import { PresenceService } from '../presence/presence.service.js';
 import { QueueService } from '../queue/queue.service.js';
 import { Connections } from '../relay/connections.js';
 import { Delivery } from '../relay/delivery.js';
 import { Ephemeral } from '../relay/ephemeral.js';
 import { TICK_MS } from '../relay/liveness.js';
+import { SessionWatch } from '../relay/session-watch.js';
 import { Rooms } from '../relay/room.js';
 import { VERDICT_SWEEP_MS, Verdicts } from '../relay/verdicts.js';
 
@@ -39,6 +41,8 @@ export class Schedule implements OnApplicationBootstrap {
     rooms: Rooms,
     queue: QueueService,
     presence: PresenceService,
+    revocations: Revocations,
+    sessions: SessionWatch,
   ) {
     this.jobs = [
       { name: 'answer sends', everyMs: VERDICT_SWEEP_MS, run: () => verdicts.sweep() },
@@ -50,6 +54,15 @@ export class Schedule implements OnApplicationBootstrap {
       { name: 'pass on receipts', everyMs: 5_000, run: () => queue.passOnOwed() },
       { name: 'purge mailboxes', everyMs: 15_000, run: () => queue.purge() },
       { name: 'refresh devices', everyMs: 30 * MINUTE_MS, run: () => delivery.refreshDevices() },
+      {
+        name: 'look for revoked sessions',
+        everyMs: LOOK_EVERY_MS,
+        run: async () => {
+          await revocations.check();
+          await sessions.lookWhereDoubted();
+        },
+      },
+      { name: 'keep sessions in use', everyMs: 10 * MINUTE_MS, run: () => sessions.look() },
       { name: 'sweep presence', everyMs: SWEEP_EVERY_MS, run: () => presence.sweep() },
     ];
   }

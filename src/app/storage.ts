@@ -1,4 +1,10 @@
 import { type DynamicModule, Global, Module, type OnApplicationShutdown, type Provider } from '@nestjs/common';
+import { SessionRepository } from '../auth/session.repository.js';
+import { MemorySessionRepository } from '../auth/session.repository.memory.js';
+import { SignInLinkRepository } from '../auth/sign-in-link.repository.js';
+import { MemorySignInLinkRepository } from '../auth/sign-in-link.repository.memory.js';
+import { RedisSignInLinkRepository } from '../auth/sign-in-link.repository.redis.js';
+import { RedisSessionRepository } from '../auth/session.repository.redis.js';
 import { Backplane } from '../backplane/backplane.js';
 import { SingleNodeBackplane } from '../backplane/backplane.memory.js';
 import { RedisBackplane } from '../backplane/backplane.redis.js';
@@ -31,6 +37,8 @@ export interface Storage {
   readonly presence: PresenceRepository;
   readonly contacts: ContactRepository;
   readonly limits: RateLimits;
+  readonly sessions: SessionRepository;
+  readonly links: SignInLinkRepository;
   readonly backplane: Backplane;
   /** After the last use. */
   close(): Promise<void>;
@@ -46,6 +54,9 @@ export async function openStorage(settings: Settings, clock: Clock, logger: Logg
   }
 }
 
+/** About half a kilobyte each. */
+const MAX_LINKS = 50_000;
+
 function queueRules({ retentionMs, historyMs, maxOfflineMessages, maxDevicesPerAddress }: Settings) {
   return { retentionMs, historyMs, maxReceipts: maxOfflineMessages, maxDevices: maxDevicesPerAddress };
 }
@@ -59,6 +70,8 @@ function openMemory(settings: Settings, clock: Clock): Storage {
     limits: new MemoryRateLimits(),
     keys: new MemoryKeyRepository(clock, heapShare(1 / 20)),
     presence: new MemoryPresenceRepository(clock, settings.retentionMs),
+    sessions: new MemorySessionRepository(clock, heapShare(1 / 20)),
+    links: new MemorySignInLinkRepository(clock, MAX_LINKS),
     backplane: new SingleNodeBackplane(),
     close: () => Promise.resolve(),
   };
@@ -90,7 +103,9 @@ async function openRedis(settings: Settings, clock: Clock, logger: Logger): Prom
       keys: new RedisKeyRepository(client, storeClock),
       contacts: new RedisContactRepository(client, storeClock),
       limits: new RedisRateLimits(client),
+      links: new RedisSignInLinkRepository(client, storeClock),
       presence: new RedisPresenceRepository({ client, clock: storeClock, node, lastSeenMs }),
+      sessions: new RedisSessionRepository(client, storeClock),
       backplane,
       close: async () => {
         backplane.close();
@@ -111,6 +126,8 @@ const ports: Provider[] = [
   { provide: PresenceRepository, inject: [STORAGE], useFactory: ({ presence }: Storage) => presence },
   { provide: ContactRepository, inject: [STORAGE], useFactory: ({ contacts }: Storage) => contacts },
   { provide: RateLimits, inject: [STORAGE], useFactory: ({ limits }: Storage) => limits },
+  { provide: SessionRepository, inject: [STORAGE], useFactory: ({ sessions }: Storage) => sessions },
+  { provide: SignInLinkRepository, inject: [STORAGE], useFactory: ({ links }: Storage) => links },
   { provide: Backplane, inject: [STORAGE], useFactory: ({ backplane }: Storage) => backplane },
 ];
 
@@ -147,7 +164,16 @@ export class StorageModule {
         },
         ...ports,
       ],
-      exports: [Backplane, ContactRepository, RateLimits, QueueRepository, KeyRepository, PresenceRepository],
+      exports: [
+        Backplane,
+        ContactRepository,
+        KeyRepository,
+        PresenceRepository,
+        QueueRepository,
+        RateLimits,
+        SessionRepository,
+        SignInLinkRepository,
+      ],
     };
   }
 }

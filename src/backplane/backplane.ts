@@ -17,7 +17,14 @@ export type Kind =
   | 'b'
   /** An ephemeral message for the connections of the address, and its answer. */
   | 'u'
-  | 'a';
+  | 'a'
+  /** Which devices of the address are connected, and the answer: `<name of the question> <device> …`. */
+  | 'q'
+  | 'w'
+  /** A device of the address was ended by its owner. */
+  | 'x'
+  /** Sessions of the address were ended: the store says which. */
+  | 's';
 
 export type Heard = (address: Address, payload: string) => void;
 

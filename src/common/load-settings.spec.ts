@@ -45,6 +45,7 @@ describe('settings', () => {
       historyMs: 0,
       maxDevicesPerAddress: 10,
       authMode: 'open',
+      publicDomain: '',
       maxQueueBytes: 32 * 1024 * 1024,
       senderShare: 0.5,
       queueOverflow: 'reject',
@@ -76,7 +77,8 @@ describe('settings', () => {
       DURABILITY: 'replica',
       HISTORY_RETENTION_HOURS: '24',
       MAX_DEVICES_PER_ADDRESS: '3',
-      AUTH_MODE: 'open',
+      AUTH_MODE: 'signed',
+      PUBLIC_DOMAIN: 'relay.example:8443',
       MAX_OFFLINE_MESSAGES: '7',
       MAX_QUEUE_BYTES: '8192',
       SENDER_SHARE: '0.25',
@@ -95,8 +97,10 @@ describe('settings', () => {
       METRICS_PORT: '9000',
       METRICS_HOST: '::1',
       DRAIN_SECONDS: '2.5',
+      ADMIN_TOKEN: 'a-token-of-exactly-32-characters',
     });
     expect({ ...settings }).toEqual({
+      adminToken: 'a-token-of-exactly-32-characters',
       port: 0,
       host: '::1',
       environment: 'production',
@@ -113,7 +117,8 @@ describe('settings', () => {
       durability: 'replica',
       historyRetentionHours: 24,
       maxDevicesPerAddress: 3,
-      authMode: 'open',
+      authMode: 'signed',
+      publicDomain: 'relay.example:8443',
       maxOfflineMessages: 7,
       maxQueueBytes: 8192,
       senderShare: 0.25,
@@ -180,7 +185,8 @@ describe('a wrong value', () => {
     ['DURABILITY', ['disk']],
     ['HISTORY_RETENTION_HOURS', ['-1', '8761']],
     ['MAX_DEVICES_PER_ADDRESS', ['0', '101', '1.5']],
-    ['AUTH_MODE', ['signed', 'closed']],
+    ['AUTH_MODE', ['closed', 'Signed']],
+    ['PUBLIC_DOMAIN', ['Relay.example', 'https://relay.example', 'relay.example/', 'a b', 'x'.repeat(256)]],
     ['MAX_OFFLINE_MESSAGES', ['0', '-5', '1.5', '1000001', 'many']],
     ['MAX_QUEUE_BYTES', ['4095', '32MB']],
     ['SENDER_SHARE', ['0', '1.1', '-0.5', '50%', '.5']],
@@ -303,6 +309,18 @@ describe('a secret in a file', () => {
   });
 });
 
+describe('ADMIN_TOKEN', () => {
+  it('may be missing, and has at least 32 characters that a header can carry', () => {
+    expect(loadSettings({}).adminToken).toBe('');
+    for (const wrong of ['short', 'x'.repeat(31), 'x'.repeat(513), `${'x'.repeat(32)} y`, 'ä'.repeat(40)]) {
+      const [problem = '', ...rest] = problemsOf({ ADMIN_TOKEN: wrong });
+      expect(rest).toEqual([]);
+      expect(problem).toMatch(/^ADMIN_TOKEN must be at least 32/);
+      expect(problem).not.toContain(wrong);
+    }
+  });
+});
+
 describe('a misspelled name', () => {
   const longNames = SETTING_ROWS.map(({ name }) => name).filter((name) => name.length >= 5);
 
@@ -377,22 +395,26 @@ describe('a contradiction', () => {
     expect(problemsOf({ DURABILITY: 'replica', STORAGE: 'redis' })).toEqual([]);
   });
 
-  it('of production and a sign-in that nobody chose is refused, and says what to set', () => {
+  it('of production, where addresses are proven, and no name to sign is refused, and says what to set', () => {
     const [problem, ...others] = problemsOf({ NODE_ENV: 'production' });
-    expect(problem).toContain('AUTH_MODE=open');
+    expect(problem).toMatch(/^PUBLIC_DOMAIN .*AUTH_MODE=open/);
     expect(others).toEqual([]);
     expect(problemsOf({ NODE_ENV: 'production', AUTH_MODE: ' ' })).toEqual([problem]);
+    expect(problemsOf({ NODE_ENV: 'production', PUBLIC_DOMAIN: 'relay.example' })).toEqual([]);
+    expect(loadSettings({ NODE_ENV: 'production', PUBLIC_DOMAIN: 'relay.example' }).authMode).toBe('signed');
+    expect(loadSettings({ NODE_ENV: 'test' }).authMode).toBe('open');
   });
 
   it('is none where production accepts open sign-in, or where it is not production', () => {
     expect(problemsOf({ NODE_ENV: 'production', AUTH_MODE: 'open' })).toEqual([]);
     expect(problemsOf({ NODE_ENV: 'test' })).toEqual([]);
+    expect(problemsOf({ NODE_ENV: 'test', AUTH_MODE: 'signed' })).toEqual([]);
   });
 
   it('is reported together with every other', () => {
     expect(problemsOf({ NODE_ENV: 'production', MAX_QUEUE_BYTES: '8192' })).toEqual([
       bounds,
-      expect.stringContaining('AUTH_MODE'),
+      expect.stringContaining('PUBLIC_DOMAIN'),
     ]);
   });
 
@@ -400,7 +422,7 @@ describe('a contradiction', () => {
     expect(problemsOf({ NODE_ENV: 'production', MAX_QUEUE_BYTES: '8192', PORT: 'x' })).toEqual([
       expect.stringMatching(/^PORT must be/),
       bounds,
-      expect.stringContaining('AUTH_MODE'),
+      expect.stringContaining('PUBLIC_DOMAIN'),
     ]);
   });
 

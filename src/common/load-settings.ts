@@ -1,7 +1,7 @@
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
 import { readFileSync } from 'node:fs';
-import { SETTING_ROWS } from './setting.decorator.js';
+import { SETTING_ROWS, type SettingRow } from './setting.decorator.js';
 import { Settings } from './settings.js';
 
 /** Refuses a start. `problems` names every wrong setting, one line each. */
@@ -21,7 +21,10 @@ export type Environment = Readonly<Record<string, unknown>>;
 export function loadSettings(environment: Environment): Settings {
   const fromFiles = secretsOf(environment);
   const given = Object.fromEntries(
-    SETTING_ROWS.map(({ name, fallback }) => [name, fromFiles.values[name] ?? valueOf(environment, name, fallback)]),
+    SETTING_ROWS.map((row) => [
+      row.name,
+      fromFiles.values[row.name] ?? valueOf(environment, row.name, fallbackOf(row, environment)),
+    ]),
   );
   const settings = plainToInstance(Settings, given, { excludeExtraneousValues: true, exposeDefaultValues: true });
   const wrong = new Set(validateSync(settings, { forbidUnknownValues: false }).map(({ property }) => property));
@@ -29,10 +32,15 @@ export function loadSettings(environment: Environment): Settings {
     ...misspelled(environment),
     ...fromFiles.problems,
     ...invalid(wrong, given),
-    ...contradictions(settings, wrong, environment),
+    ...contradictions(settings, wrong),
   ];
   if (problems.length > 0) throw new SettingsError(problems);
   return Object.freeze(settings);
+}
+
+function fallbackOf({ fallback, productionFallback }: SettingRow, environment: Environment): string {
+  const isProduction = valueOf(environment, 'NODE_ENV', '') === 'production';
+  return (isProduction ? productionFallback : undefined) ?? fallback;
 }
 
 /** An empty value is one that was not given: compose files and unit files leave them behind. */
@@ -65,7 +73,7 @@ function invalid(wrong: ReadonlySet<string>, given: Record<string, string>): str
   });
 }
 
-function contradictions(settings: Settings, wrong: ReadonlySet<string>, environment: Environment): string[] {
+function contradictions(settings: Settings, wrong: ReadonlySet<string>): string[] {
   const problems = redisContradictions(settings, wrong);
   const areBytes = !wrong.has('maxQueueBytes') && !wrong.has('maxFrameBytes');
   if (areBytes && settings.maxQueueBytes < settings.maxFrameBytes) {
@@ -73,9 +81,10 @@ function contradictions(settings: Settings, wrong: ReadonlySet<string>, environm
       `MAX_QUEUE_BYTES (${settings.maxQueueBytes}) must be at least MAX_FRAME_BYTES (${settings.maxFrameBytes})`,
     );
   }
-  if (settings.environment === 'production' && valueOf(environment, 'AUTH_MODE', '') === '') {
+  const { environment, authMode, publicDomain } = settings;
+  if (environment === 'production' && authMode === 'signed' && publicDomain === '') {
     problems.push(
-      'AUTH_MODE must be set in production: this version believes the address that a client claims (AUTH_MODE=open)',
+      'PUBLIC_DOMAIN must be set in production: it is what clients sign to sign in (or AUTH_MODE=open, which believes whoever claims an address)',
     );
   }
   return problems;

@@ -8,6 +8,8 @@ export interface SettingRow {
   readonly unit: string;
   /** As it would be written in the environment; empty for none. */
   readonly fallback: string;
+  /** Where it is another one with NODE_ENV=production. */
+  readonly productionFallback?: string;
   readonly meaning: string;
   /** What a value must be, to complete "NAME must be …". */
   readonly must: string;

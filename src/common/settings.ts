@@ -1,4 +1,5 @@
 import { ArrayNotEmpty, IsIn, IsInt, IsNumber, Matches, Max, Min, ValidateBy } from 'class-validator';
+import { isDomain } from '@relay/protocol';
 import { isIP } from 'node:net';
 import { asList, asNumber, Setting } from './setting.decorator.js';
 
@@ -38,7 +39,7 @@ export class Settings {
     name: 'NODE_ENV',
     unit: 'development, test or production',
     fallback: 'development',
-    meaning: 'In production, logs are JSON and open sign-in must be asked for.',
+    meaning: 'In production, logs are JSON and only proven addresses are let in, unless AUTH_MODE says otherwise.',
     must: 'development, test or production',
   })
   @IsIn(['development', 'test', 'production'])
@@ -183,14 +184,38 @@ export class Settings {
 
   @Setting({
     name: 'AUTH_MODE',
-    unit: 'open',
+    unit: 'open or signed',
     fallback: 'open',
+    productionFallback: 'signed',
     meaning:
-      'Who may act for an address. `open` believes what a client claims; in production it must be set on purpose.',
-    must: 'open: this version cannot verify signatures yet, and in production that must be accepted by AUTH_MODE=open',
+      'Who may act for an address: whoever proves to have its key (`signed`), or, until it first proved itself, whoever claims it (`open`).',
+    must: 'open or signed',
   })
-  @IsIn(['open'])
-  readonly authMode!: 'open';
+  @IsIn(['open', 'signed'])
+  readonly authMode!: 'open' | 'signed';
+
+  @Setting({
+    name: 'PUBLIC_DOMAIN',
+    unit: 'host name, with the port where it is not 80 or 443',
+    fallback: '',
+    meaning:
+      'What clients call this relay, and sign when they sign in. Outside production the Host that they ask for will do; in production it must be set, or nobody can sign in.',
+    must: 'a host name in lower case such as relay.example or localhost:3002',
+  })
+  @ValidateBy({ name: 'isPublicDomain', validator: { validate: (value) => value === '' || isDomain(value) } })
+  readonly publicDomain!: string;
+
+  @Setting({
+    name: 'ADMIN_TOKEN',
+    unit: 'text',
+    fallback: '',
+    meaning:
+      'What operators send as `Authorization: Bearer` for calls that are theirs; such as `openssl rand -base64 32` writes. None: in `signed` mode nobody may make them, in `open` mode everybody. `ADMIN_TOKEN_FILE` may name a file that holds it.',
+    must: 'at least 32 (and at most 512) printable ASCII characters without a space',
+    isSecret: true,
+  })
+  @Matches(/^([\x21-\x7e]{32,512})?$/)
+  readonly adminToken!: string;
 
   @Setting(
     {

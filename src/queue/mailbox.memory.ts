@@ -12,6 +12,7 @@ import {
   type Entry,
   type Glance,
   type HistoryPage,
+  type MailboxDevice,
   type MailboxLimits,
   type MessageEntry,
   type NewMessage,
@@ -195,6 +196,24 @@ export class Mailbox {
     if (exclusive) device.claim = ++this.claims;
     const { after, claim } = device;
     return { after, head: this.head, claim, devices: this.devices.length, isHeldElsewhere: false };
+  }
+
+  listDevices(now: Instant): MailboxDevice[] {
+    this.retireDevices(now);
+    return this.devices.map(({ id, seenAt, sequence }) => ({
+      device: id,
+      lastUsedAt: Math.round(now.wallMs - (now.monotonicMs - seenAt)),
+      pending: this.last - sequence,
+    }));
+  }
+
+  retireDevice(id: DeviceId, keepAfter: EntryId | null | undefined, now: Instant): boolean {
+    this.expireDue(now);
+    const index = this.devices.findIndex((device) => device.id === id);
+    if (index < 0) return false;
+    this.devices.splice(index, 1);
+    this.trim(keepAfter === undefined ? Infinity : sequenceOf(keepAfter), now);
+    return true;
   }
 
   read(after: EntryId | null, maxEntries: number, maxBytes: number, now: Instant): Page {

@@ -13,6 +13,7 @@ import {
   type Glance,
   type HistoryPage,
   type Ledger,
+  type MailboxDevice,
   type MailboxLimits,
   type NewMessage,
   type OpenOptions,
@@ -92,6 +93,14 @@ export class MemoryQueueRepository extends QueueRepository {
     const cursor = this.obtain(address, now).open(device, exclusive, now);
     if (cursor !== null) return Promise.resolve(cursor);
     return Promise.reject(new RelayError('forbidden', 'This address has as many devices as it may have'));
+  }
+
+  override devices(address: Address): Promise<readonly MailboxDevice[]> {
+    return Promise.resolve(this.mailboxes.get(address)?.listDevices(this.instant()) ?? []);
+  }
+
+  override retire(address: Address, device: DeviceId, keepAfter?: EntryId | null): Promise<boolean> {
+    return Promise.resolve(this.mailboxes.get(address)?.retireDevice(device, keepAfter, this.instant()) ?? false);
   }
 
   override read(address: Address, after: EntryId | null, maxEntries: number, maxBytes: number): Promise<Page> {

@@ -20,6 +20,7 @@ import {
   type Glance,
   type HistoryPage,
   type Ledger,
+  type MailboxDevice,
   type MailboxLimits,
   type MessageEntry,
   type NewMessage,
@@ -157,6 +158,25 @@ export class RedisQueueRepository extends QueueRepository {
       devices: Number(devices),
       isHeldElsewhere: Number(others) > 0,
     };
+  }
+
+  override async devices(mailbox: Address): Promise<readonly MailboxDevice[]> {
+    const reply = (await this.options.client.run(this.scripts.devices, [this.key('st', mailbox)], [])) as Reply | null;
+    const last = Number(reply?.at(-1) ?? 0);
+    const seenSince = this.options.clock.now() - this.options.retentionMs - STATE_GRACE_MS;
+    const found: MailboxDevice[] = [];
+    for (let i = 0; reply !== null && i + 2 < reply.length; i += 3) {
+      const [device, lastUsedAt, sequence] = [String(reply[i]), Number(reply[i + 1]), Number(reply[i + 2])];
+      if (lastUsedAt >= seenSince) found.push({ device, lastUsedAt, pending: Math.max(0, last - sequence) });
+    }
+    return found;
+  }
+
+  override async retire(mailbox: Address, device: DeviceId, keepAfter?: EntryId | null): Promise<boolean> {
+    const keep = keepAfter === undefined ? '' : (keepAfter ?? '0-0');
+    const args = [device, keep];
+    const hadPlace: unknown = await this.onMailbox(this.scripts.retire, mailbox, this.options.clock.now(), args);
+    return hadPlace === 1;
   }
 
   override async read(mailbox: Address, after: EntryId | null, maxEntries: number, maxBytes: number): Promise<Page> {

@@ -109,6 +109,15 @@ export interface Glance {
   readonly isHeldElsewhere: boolean;
 }
 
+/** A device as its owner sees it. */
+export interface MailboxDevice {
+  readonly device: DeviceId;
+  /** Opened or acknowledged, integer ms since 1970. */
+  readonly lastUsedAt: number;
+  /** Entries between its cursor and the newest, still kept or not. */
+  readonly pending: number;
+}
+
 export interface OpenOptions {
   /** From now on only this opening acknowledges for the device: earlier ones are superseded. */
   readonly exclusive?: boolean;
@@ -222,6 +231,15 @@ export abstract class QueueRepository {
    * entry still kept. Rejects with `RelayError('forbidden')` where the address has as many devices as it may have.
    */
   abstract open(mailbox: Address, device: DeviceId, options?: OpenOptions): Promise<Cursor>;
+
+  /** Those that have a place in the mailbox, in no order that means anything. */
+  abstract devices(mailbox: Address): Promise<readonly MailboxDevice[]>;
+
+  /**
+   * Takes a device's place away: it holds nothing back any more, and what its earlier openings acknowledge is superseded.
+   * Opened again it is a new one. Entries after `keepAfter` stay, as when acknowledging. False where it had no place.
+   */
+  abstract retire(mailbox: Address, device: DeviceId, keepAfter?: EntryId | null): Promise<boolean>;
 
   /** At most `maxEntries`, and no more than `maxBytes` of content beyond the first. What has expired is never among them. */
   abstract read(mailbox: Address, after: EntryId | null, maxEntries: number, maxBytes: number): Promise<Page>;

@@ -2,6 +2,7 @@ import { type Address, LIMITS, RelayError } from '@relay/protocol';
 import { type EntryId, sequenceOf } from './entry-id.js';
 import {
   CLASSIC_DEVICE,
+  type DeviceId,
   type MessageEntry,
   type Owed,
   type OwedReceipts,
@@ -51,6 +52,12 @@ export class QueueService {
     const first = messages.filter(({ sequence }) => sequence > before && !silent.includes(sequence));
     this.observer.acknowledged(mailbox, first, owed);
     return messages.filter(({ sequence }) => sequence > before).length;
+  }
+
+  /** Takes a device's place in the mailbox away; what live connections of others still read stays. */
+  retire(mailbox: Address, device: DeviceId): Promise<boolean> {
+    const keepAfter = this.observer.keepAfter(mailbox);
+    return keepAfter === undefined ? this.queue.retire(mailbox, device) : this.queue.retire(mailbox, device, keepAfter);
   }
 
   /** Works through all mailboxes once, in parts between which other work may run, and passes on what is owed. */

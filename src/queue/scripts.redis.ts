@@ -102,6 +102,8 @@ export function mailboxScripts({ stateTtlMs, historyMs }: ScriptRules) {
     append,
     appendReceipts: onMailbox('append-receipts'),
     open: onMailbox('open', MAKES_ROOM),
+    devices: script('devices', fill(read('devices')), ' flags=no-writes'),
+    retire: onMailbox('retire', MAKES_ROOM),
     acknowledge: script('acknowledge', `${acknowledge}\n${read('acknowledge-many')}`, MAKES_ROOM),
     markRead: onMailbox('mark-read', MAKES_ROOM),
     clear: onMailbox('clear', MAKES_ROOM),

@@ -2,6 +2,8 @@ import { type CompiledTrust, compileTrust } from '../common/client-ip.js';
 import type { IncomingMessage } from 'node:http';
 import { networkOf } from '../common/client-ip.js';
 
+import type { WaitingRoom } from './waiting-room.js';
+
 export interface AdmissionLimits {
   readonly allowedOrigins: readonly string[];
   readonly maxConnections: number;
@@ -28,7 +30,10 @@ export class Admission {
   private total = 0;
   private isClosed = false;
 
-  constructor(private readonly limits: AdmissionLimits) {
+  constructor(
+    private readonly limits: AdmissionLimits,
+    private readonly waiting: Pick<WaitingRoom, 'makeRoom'>,
+  ) {
     this.trust = compileTrust(limits.trustProxy);
   }
 
@@ -57,12 +62,14 @@ export class Admission {
       return { status: 403, detail: 'This origin is not allowed' };
     }
     if (this.isClosed) return { status: 503, detail: 'Restarting', retryAfterSeconds: 1 };
-    if (this.total >= maxConnections) {
-      return { status: 503, detail: 'Too many connections', retryAfterSeconds: OVERLOADED_RETRY_SECONDS };
-    }
-    if ((this.perNetwork.get(network) ?? 0) >= maxConnectionsPerIp) {
+    const isNetworkFull = (this.perNetwork.get(network) ?? 0) >= maxConnectionsPerIp;
+    if (isNetworkFull && !this.waiting.makeRoom(network)) {
       const detail = 'Too many connections from this address';
       return { status: 429, detail, retryAfterSeconds: OVERLOADED_RETRY_SECONDS };
+    }
+    // The place that a neighbour gave up is one of all.
+    if (this.total >= maxConnections && !isNetworkFull && !this.waiting.makeRoom(null)) {
+      return { status: 503, detail: 'Too many connections', retryAfterSeconds: OVERLOADED_RETRY_SECONDS };
     }
     return null;
   }

@@ -12,6 +12,8 @@ import {
   Rejection,
   RelayError,
 } from '@relay/protocol';
+import { FRAME_RULES } from '../auth/rules.js';
+import { type SessionName, UNPROVEN } from '../auth/session.repository.js';
 import type { PresenceStatus } from '../presence/presence.repository.js';
 import type { PresenceWatcher } from '../presence/presence.service.js';
 import { type EntryId, isLater } from '../queue/entry-id.js';
@@ -28,13 +30,12 @@ import { Liveness } from './liveness.js';
 import type { MailboxReader, ReaderEvents } from './mailbox-reader.js';
 import type { Room } from './room.js';
 import { OneAtATime } from './one-at-a-time.js';
+import type { Entrance, Opening, SignIn } from './sign-in.js';
 import { UnstoredFrames } from './unstored-frames.js';
+import type { Waiting, WaitingRoom } from './waiting-room.js';
 
 /** What a client may send once it has signed in, and the relay handles. */
 export type SignedInFrame = Exclude<ClientFrame, { type: 'auth' | 'hello' | 'ack' }>;
-
-/** How a connection was opened, and for which device. */
-export type Opening = Extract<ClientFrame, { type: 'auth' | 'hello' }>;
 
 /** What a connection speaks; `pending` until it has signed in. */
 export type ConnectionProtocol = 'pending' | 'classic' | 'v2';
@@ -44,13 +45,16 @@ export interface ConnectionHost {
   /** Monotonic ms. */
   now(): number;
   /** Joins the address's room and opens its mailbox; the connection calls `leave` once, whatever came of it. */
-  join(connection: Connection, opening: Opening): Promise<Joined>;
+  join(connection: Connection, entrance: Entrance): Promise<Joined>;
   leave(connection: Connection, room: Room): void;
   handle(connection: Connection, room: Room, frame: SignedInFrame): void;
   acknowledge(connection: Connection, room: Room, upTo: EntryId): void;
   /** A receipt goes to the client by its mailbox. */
   tells(connection: Connection, room: Room, receipt: ReceiptEntry): void;
   failed(connection: Connection, what: string, error: unknown): void;
+  /** Whether that session was ended, as far as this node knows. */
+  isRevoked(session: SessionName): boolean;
+  readonly waiting: WaitingRoom;
 }
 
 export interface Joined {
@@ -69,15 +73,16 @@ const MAX_TOLD_READ = 256;
 const UNASKED_WEIGHT = 0.1;
 
 /** One WebSocket of a client: its ordered inbox, its state and its limits. */
-export class Connection implements PresenceWatcher, ReaderEvents {
+export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
   /** The device whose place in the mailbox this connection has. */
   device: DeviceId = CLASSIC_DEVICE;
   /** Of the opening that this connection was; 0 for a classic one, of which there may be several. */
   claim = 0;
-  /** Where it comes from: an IPv4 address, or a /64. */
-  network = '';
+  /** By which it came in; `null` for who was believed without proof, and before. */
+  session: SessionName | null = null;
   private version: 1 | 2 = 1;
-  private state: 'new' | 'signing-in' | 'open' | 'closed' = 'new';
+  /** `asked`: it was sent a challenge. */
+  private state: 'new' | 'signing-in' | 'asked' | 'open' | 'closed' = 'new';
   private room: Room | null = null;
   private reader: MailboxReader | null = null;
   /** The newest entry offered while signing in. */
@@ -107,9 +112,15 @@ export class Connection implements PresenceWatcher, ReaderEvents {
     readonly id: string,
     readonly link: Link,
     private readonly host: ConnectionHost,
+    private readonly signIn: SignIn,
   ) {
+    host.waiting.enter(this);
     this.liveness = new Liveness(host.now());
     link.onMark = (mark) => this.marked(mark);
+  }
+
+  get network(): string {
+    return this.signIn.network;
   }
 
   get address(): Address | null {
@@ -168,7 +179,7 @@ export class Connection implements PresenceWatcher, ReaderEvents {
     if (this.state === 'closed' || !this.link.isOpen) return;
     if (isBinary) return this.close(1003);
     if (this.state === 'open') return this.process(data.toString());
-    if (this.state === 'new') return this.processFirst(data.toString());
+    if (this.state === 'new' || this.state === 'asked') return this.processOpening(data.toString());
     this.inbox.push(data.toString());
     this.pause();
   }
@@ -203,6 +214,7 @@ export class Connection implements PresenceWatcher, ReaderEvents {
     if (this.state === 'closed') return;
     const { state } = this;
     this.state = 'closed';
+    this.host.waiting.leave(this);
     this.reader?.stop();
     this.inbox = [];
     if (state === 'open' && this.room !== null) this.host.leave(this, this.room);
@@ -311,6 +323,18 @@ export class Connection implements PresenceWatcher, ReaderEvents {
     this.closed();
   }
 
+  /** A stranger's place is needed; it need not agree. */
+  giveWay(): void {
+    this.close(1013);
+    this.link.terminate();
+  }
+
+  /** What let it in does so no more. */
+  revoked(): void {
+    if (this.session !== null) return this.close(4440);
+    this.refuseAndClose('downgrade_refused');
+  }
+
   goAway(reconnectAfterMs: number): void {
     if (!this.link.isOpen) return;
     this.link.send(encodeFrame({ type: 'going_away', reconnectAfterMs }));
@@ -342,7 +366,8 @@ export class Connection implements PresenceWatcher, ReaderEvents {
   tick(now: number): void {
     if (this.state === 'closed') return;
     if (this.state !== 'open') {
-      if (this.liveness.isSignInOverdue(now)) this.close(4408);
+      const { deadline } = this.signIn;
+      if (deadline === null ? this.liveness.isSignInOverdue(now) : now >= deadline) this.close(4408);
       return;
     }
     this.reader?.readOn();
@@ -412,29 +437,46 @@ export class Connection implements PresenceWatcher, ReaderEvents {
     return this.unstored?.isWaiting === true || this.reader?.isWaitingForAck === true;
   }
 
-  private processFirst(text: string): void {
+  private processOpening(text: string): void {
     const frame = decodeClientFrame(text);
     if (frame instanceof Rejection && frame.code === 'auth_failed')
-      return this.refuseAndClose(frame.code, frame.message);
-    if (frame instanceof Rejection) return this.refuseAndClose('auth_required');
-    if (frame.type !== 'auth' && frame.type !== 'hello') return this.refuseAndClose('auth_required');
+      return this.refuseAndClose(frame.code, { message: frame.message });
+    if (frame instanceof Rejection || !isOpening(frame)) return this.refuseAndClose('auth_required');
+    const isFirst = this.state === 'new';
     this.state = 'signing-in';
-    this.version = frame.type === 'hello' ? 2 : 1;
-    if (frame.type === 'hello') this.device = frame.deviceId;
-    this.signIn(frame).catch((error: unknown) => {
-      const code = error instanceof RelayError ? error.code : 'internal';
-      if (code === 'forbidden') {
-        this.refuse(code, { message: (error as RelayError).message });
-        return this.close(4403);
-      }
-      this.host.failed(this, 'sign-in failed', error);
-      this.refuse('store_unavailable');
-      this.close(1013);
-    });
+    this.host.waiting.leave(this);
+    if (isFirst && frame.type === 'hello') {
+      this.version = 2;
+      this.device = frame.deviceId;
+    }
+    this.takeStep(frame).catch((error: unknown) => this.signInFailed(error));
   }
 
-  private async signIn(opening: Opening): Promise<void> {
-    const joined = await this.host.join(this, opening);
+  private async takeStep(frame: Opening): Promise<void> {
+    const step = await this.signIn.next(frame);
+    if (this.state !== 'signing-in') return;
+    if (step.kind === 'in') return this.enter(step.entrance);
+    this.state = 'asked';
+    this.host.waiting.wasAsked(this);
+    this.link.send(step.frame);
+    const early = this.inbox.shift();
+    if (early !== undefined) this.processOpening(early);
+    else this.resumeWhenPossible();
+  }
+
+  private signInFailed(error: unknown): void {
+    if (!(error instanceof RelayError) || error.code === 'store_unavailable') {
+      this.host.failed(this, 'sign-in failed', error);
+      this.refuse('store_unavailable');
+      return this.close(1013);
+    }
+    const { code, message, details } = error;
+    this.refuseAndClose(code, { message, ...details });
+  }
+
+  private async enter(entrance: Entrance): Promise<void> {
+    this.session = entrance.session;
+    const joined = await this.host.join(this, entrance);
     this.room = joined.room;
     this.reader = joined.reader;
     this.claim = joined.cursor.claim;
@@ -442,6 +484,11 @@ export class Connection implements PresenceWatcher, ReaderEvents {
     if (this.state !== 'signing-in') {
       this.host.leave(this, joined.room);
       return;
+    }
+    // Ended between the look at it and here.
+    if (this.host.isRevoked(this.session ?? { id: UNPROVEN, address: joined.room.address, device: '' })) {
+      this.host.leave(this, joined.room);
+      return this.revoked();
     }
     this.state = 'open';
     this.liveness.progressed(this.host.now());
@@ -459,7 +506,7 @@ export class Connection implements PresenceWatcher, ReaderEvents {
   private process(text: string): void {
     const frame = decodeClientFrame(text);
     if (frame instanceof Rejection) this.reject(frame);
-    else if (frame.type === 'auth' || frame.type === 'hello') {
+    else if (isOpening(frame)) {
       this.reject(new Rejection('bad_message', undefined, 'Already authenticated'));
     } else if (frame.type === 'ack') this.acknowledged(frame.upTo as EntryId);
     else if (this.room !== null) this.host.handle(this, this.room, frame);
@@ -473,9 +520,9 @@ export class Connection implements PresenceWatcher, ReaderEvents {
     else if (this.liveness.isTooManyBad(this.host.now())) this.close(4400);
   }
 
-  private refuseAndClose(code: 'auth_required' | 'auth_failed', message?: string): void {
-    this.refuse(code, { message });
-    this.close(ERRORS[code].closeCode);
+  private refuseAndClose(code: ErrorCode, details?: ErrorDetails): void {
+    this.refuse(code, details);
+    this.close(ERRORS[code].closeCode ?? (code === 'rate_limited' ? 4429 : 4403));
   }
 
   /** A client of version 2 has saved everything up to there. */
@@ -519,4 +566,9 @@ export class Connection implements PresenceWatcher, ReaderEvents {
     this.liveness.heard(this.host.now());
     this.link.resumeReading();
   }
+}
+
+/** What a stranger may send, by the table of who may send what; every other frame acts as somebody. */
+function isOpening(frame: ClientFrame): frame is Opening {
+  return FRAME_RULES[frame.type] === 'anyone';
 }

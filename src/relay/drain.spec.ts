@@ -9,7 +9,10 @@ describe('Drain', () => {
   const verdicts = new Verdicts(new ManualClock());
 
   const admission = (): Admission =>
-    new Admission({ allowedOrigins: ['*'], maxConnections: 1e6, maxConnectionsPerIp: 1e6, trustProxy: false });
+    new Admission(
+      { allowedOrigins: ['*'], maxConnections: 1e6, maxConnectionsPerIp: 1e6, trustProxy: false },
+      { makeRoom: () => false },
+    );
 
   function crowd(size: number, connections: Connections, answers = true): { told: number[]; cut: number } {
     const seen = { told: [] as number[], cut: 0 };

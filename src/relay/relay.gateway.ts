@@ -2,14 +2,17 @@ import { OnGatewayConnection, WebSocketGateway } from '@nestjs/websockets';
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { WebSocket } from 'ws';
+import { AuthService } from '../auth/auth.service.js';
 import { Logger } from '../common/logger.js';
 import { Metrics } from '../common/metrics.js';
 import { Settings } from '../common/settings.js';
+import { SignInLimits } from '../limits/sign-in-limits.js';
 import { Admission } from './admission.js';
 import { Connection } from './connection.js';
 import { Connections } from './connections.js';
 import { Link } from './link.js';
 import { Relay } from './relay.js';
+import { SignIn } from './sign-in.js';
 import { Turn } from './turn.js';
 
 /** Binds each WebSocket to its `Connection`, synchronously: not a frame may come before its listener. */
@@ -22,8 +25,10 @@ export class RelayGateway implements OnGatewayConnection {
   constructor(
     private readonly connections: Connections,
     private readonly relay: Relay,
-    private readonly admission: Admission,
     private readonly turn: Turn,
+    private readonly admission: Admission,
+    private readonly auth: AuthService,
+    private readonly limits: SignInLimits,
     private readonly settings: Settings,
     private readonly metrics: Metrics,
     private readonly logger: Logger,
@@ -31,8 +36,9 @@ export class RelayGateway implements OnGatewayConnection {
 
   handleConnection(webSocket: WebSocket, request: IncomingMessage): void {
     const link = new Link(webSocket, request.socket, this.turn, this.settings.classicAck);
-    const connection = new Connection(`${this.node}-${++this.count}`, link, this.relay);
-    connection.network = this.admission.networkOf(request);
+    const peer = { network: this.admission.networkOf(request), host: request.headers.host };
+    const signIn = new SignIn({ auth: this.auth, limits: this.limits }, peer);
+    const connection = new Connection(`${this.node}-${++this.count}`, link, this.relay, signIn);
     this.connections.add(connection);
     this.metrics.connectionsOpened.add('opened');
     webSocket.on('message', (data, isBinary) => connection.receive(data as Buffer, isBinary));

@@ -1,6 +1,9 @@
 import { type BeforeApplicationShutdown, Module } from '@nestjs/common';
 import type { Address } from '@relay/protocol';
 import { setTimeout } from 'node:timers/promises';
+import { AuthModule } from '../auth/auth.module.js';
+import { Revocations } from '../auth/revocations.js';
+import { SessionRepository } from '../auth/session.repository.js';
 import { Backplane } from '../backplane/backplane.js';
 import { Clock } from '../common/clock.js';
 import { descriptorLimit } from '../common/descriptor-limit.js';
@@ -10,6 +13,10 @@ import { Settings } from '../common/settings.js';
 import { ContactRepository } from '../contacts/contact.repository.js';
 import { ContactService } from '../contacts/contact.service.js';
 import { ContactsModule } from '../contacts/contacts.module.js';
+import { KeysModule } from '../keys/keys.module.js';
+import { KeysService } from '../keys/keys.service.js';
+import { RateLimits } from '../limits/rate-limits.js';
+import { SignInLimits } from '../limits/sign-in-limits.js';
 import { PresenceModule } from '../presence/presence.module.js';
 import { PresenceService } from '../presence/presence.service.js';
 import { QueueModule } from '../queue/queue.module.js';
@@ -25,8 +32,10 @@ import { Receipts } from './receipts.js';
 import { Relay } from './relay.js';
 import { RelayGateway } from './relay.gateway.js';
 import { Rooms } from './room.js';
+import { SessionWatch } from './session-watch.js';
 import { Turn } from './turn.js';
 import { Verdicts } from './verdicts.js';
+import { WaitingRoom } from './waiting-room.js';
 
 const ADDRESS_LENGTH = 42;
 const NETWORK_BURST_SECONDS = 20;
@@ -45,6 +54,8 @@ const relay = {
     Verdicts,
     Ephemeral,
     Acquaintance,
+    Revocations,
+    WaitingRoom,
     Backplane,
     Clock,
     Metrics,
@@ -59,13 +70,29 @@ const relay = {
     verdicts: Verdicts,
     ephemeral: Ephemeral,
     acquaintance: Acquaintance,
+    revocations: Revocations,
+    waiting: WaitingRoom,
     backplane: Backplane,
     clock: Clock,
     metrics: Metrics,
     logger: Logger,
   ) =>
     new Relay(
-      { rooms, queue, presence, delivery, verdicts, ephemeral, acquaintance, backplane, clock, metrics, logger },
+      {
+        rooms,
+        queue,
+        presence,
+        delivery,
+        verdicts,
+        ephemeral,
+        acquaintance,
+        revocations,
+        waiting,
+        backplane,
+        clock,
+        metrics,
+        logger,
+      },
       relayOptions(settings),
     ),
 };
@@ -88,10 +115,11 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
 }
 
 @Module({
-  imports: [QueueModule, PresenceModule, ContactsModule],
+  imports: [AuthModule, ContactsModule, KeysModule, QueueModule, PresenceModule],
   providers: [
     Turn,
     Connections,
+    WaitingRoom,
     RelayGateway,
     relay,
     {
@@ -139,9 +167,20 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
     },
     {
       provide: Admission,
-      inject: [Settings],
-      useFactory: (settings: Settings) =>
-        new Admission({ ...settings, maxConnections: settings.maxConnections || descriptorLimit() }),
+      inject: [Settings, WaitingRoom],
+      useFactory: (settings: Settings, waiting: WaitingRoom) =>
+        new Admission({ ...settings, maxConnections: settings.maxConnections || descriptorLimit() }, waiting),
+    },
+    {
+      provide: SignInLimits,
+      inject: [RateLimits],
+      useFactory: (limits: RateLimits) => new SignInLimits(limits),
+    },
+    {
+      provide: SessionWatch,
+      inject: [Connections, SessionRepository, Logger],
+      useFactory: (connections: Connections, sessions: SessionRepository, logger: Logger) =>
+        new SessionWatch(connections, sessions, logger),
     },
     {
       provide: Drain,
@@ -150,13 +189,16 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
         new Drain(admission, connections, verdicts, { budgetMs: drainSeconds * 1000, pause, random: Math.random }),
     },
   ],
-  exports: [Admission, Connections, Delivery, Ephemeral, Rooms, Verdicts],
+  exports: [Admission, Connections, Delivery, Ephemeral, Rooms, SessionWatch, Verdicts],
 })
 export class RelayModule implements BeforeApplicationShutdown {
   constructor(
     queueService: QueueService,
+    keysService: KeysService,
     queue: QueueRepository,
     backplane: Backplane,
+    revocations: Revocations,
+    sessionWatch: SessionWatch,
     relay: Relay,
     contacts: ContactService,
     acquaintance: Acquaintance,
@@ -170,10 +212,13 @@ export class RelayModule implements BeforeApplicationShutdown {
       keepAfter: (mailbox) => delivery.slowestPosition(mailbox),
       owed: (receipts) => delivery.passOn(receipts),
     });
+    keysService.observe((change) => relay.keyChanged(change));
     queue.onAppended((mailbox, entry) => delivery.appendedElsewhere(mailbox, entry));
     backplane.listen('f', (address, payload) => {
       relay.routed(address, payload.slice(0, ADDRESS_LENGTH) as Address, payload.slice(ADDRESS_LENGTH));
     });
+    revocations.observe({ revoked: (session) => relay.revoked(session), missed: () => sessionWatch.doubtAll() });
+    backplane.listen('s', () => revocations.look());
     backplane.listen('d', (address, payload) => {
       const [claim = '0', device = ''] = payload.split(' ', 2);
       relay.openedElsewhere(address, device, Number(claim));

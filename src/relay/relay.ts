@@ -8,10 +8,13 @@ import {
   RelayError,
   statusFrame,
 } from '@relay/protocol';
+import type { Revocations } from '../auth/revocations.js';
+import { type SessionName, UNPROVEN } from '../auth/session.repository.js';
 import type { Backplane } from '../backplane/backplane.js';
 import type { Clock } from '../common/clock.js';
 import type { Logger } from '../common/logger.js';
 import type { Metrics } from '../common/metrics.js';
+import type { KeyChange } from '../keys/keys.service.js';
 import type { PresenceService } from '../presence/presence.service.js';
 import { type EntryId, sequenceOf } from '../queue/entry-id.js';
 import type {
@@ -23,12 +26,14 @@ import type {
   ReceiptEntry,
 } from '../queue/queue.repository.js';
 import type { Acquaintance } from './acquaintance.js';
-import type { Connection, ConnectionHost, Joined, Opening, SignedInFrame } from './connection.js';
+import type { Connection, ConnectionHost, Joined, SignedInFrame } from './connection.js';
 import type { Delivery } from './delivery.js';
 import type { Ephemeral } from './ephemeral.js';
 import { MailboxReader } from './mailbox-reader.js';
 import { learn, type Room, type Rooms, supersede } from './room.js';
+import type { Entrance, Opening } from './sign-in.js';
 import type { Verdicts } from './verdicts.js';
+import type { WaitingRoom } from './waiting-room.js';
 
 export interface RelayParts {
   readonly rooms: Rooms;
@@ -39,6 +44,8 @@ export interface RelayParts {
   readonly backplane: Backplane;
   readonly ephemeral: Ephemeral;
   readonly acquaintance: Acquaintance;
+  readonly revocations: Revocations;
+  readonly waiting: WaitingRoom;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly logger: Logger;
@@ -72,8 +79,24 @@ export class Relay implements ConnectionHost {
     return this.parts.clock.monotonic();
   }
 
-  async join(connection: Connection, opening: Opening): Promise<Joined> {
+  get waiting(): WaitingRoom {
+    return this.parts.waiting;
+  }
+
+  isRevoked(session: SessionName): boolean {
+    return this.parts.revocations.has(session);
+  }
+
+  /** Whatever came in by that session ends; without proof, whoever came in without. */
+  revoked({ address, id }: SessionName): void {
+    for (const connection of [...(this.parts.rooms.get(address)?.connections ?? [])]) {
+      if ((connection.session?.id ?? UNPROVEN) === id) connection.revoked();
+    }
+  }
+
+  async join(connection: Connection, entrance: Entrance): Promise<Joined> {
     const { rooms, queue, presence, backplane, acquaintance, logger } = this.parts;
+    const { opening } = entrance;
     const { address } = opening;
     // In the room before the mailbox is opened: an entry that comes in between is offered, not missed.
     const room = rooms.join(address, connection);
@@ -104,7 +127,7 @@ export class Relay implements ConnectionHost {
         !exclusive,
       );
       const { maxFrameBytes } = this.options;
-      return { room, reader, cursor, welcome: this.welcome(connection, opening, cursor), maxFrameBytes };
+      return { room, reader, cursor, welcome: this.welcome(connection, entrance, cursor), maxFrameBytes };
     } catch (error) {
       // It may have been registered all the same: an error says only that there was no answer.
       this.leave(connection, room);
@@ -239,6 +262,14 @@ export class Relay implements ConnectionHost {
     connection.refuse(code, { messageId, outcome: 'unknown' });
   }
 
+  /** The owner's devices hear of it, wherever they are connected: nobody replaces a key unnoticed. */
+  keyChanged({ address, updatedAt, version }: KeyChange): void {
+    const frame = { type: 'key_changed', address, updatedAt } as const;
+    const text = encodeFrame(version === null ? frame : { ...frame, version });
+    this.routed(address, address, text);
+    this.parts.backplane.send('mailbox', address, 'f', address + text).catch(() => undefined);
+  }
+
   /** Frames that are never stored go to whoever is connected and can take them now. */
   private route(connection: Connection, room: Room, to: Address, frame: string): void {
     if (!this.mayRoute(connection, room)) return;
@@ -348,7 +379,7 @@ export class Relay implements ConnectionHost {
     return (opening.type === 'hello' ? opening.window : null) ?? LIMITS.windowEntries;
   }
 
-  private welcome(connection: Connection, opening: Opening, cursor: Cursor): string {
+  private welcome(connection: Connection, { opening, session, token }: Entrance, cursor: Cursor): string {
     const timestamp = this.parts.clock.now();
     const { address } = opening;
     if (opening.type === 'auth') return encodeFrame({ type: 'auth_success', address, timestamp });
@@ -360,6 +391,7 @@ export class Relay implements ConnectionHost {
       v: 2,
       deviceId: opening.deviceId,
       sessionId: connection.id,
+      ...(session === null || token === null ? {} : { token, tokenExpiresAt: session.expiresAt }),
       limits: {
         maxFrameBytes,
         window: this.windowOf(opening),

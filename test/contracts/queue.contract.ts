@@ -976,6 +976,85 @@ export function queueContract(
       });
     });
 
+    describe('devices', () => {
+      it('of an unknown mailbox are none', async () => {
+        expect(await queue.devices(BOX)).toEqual([]);
+        expect(await queue.retire(BOX, 'phone')).toBe(false);
+      });
+
+      it('are listed with their last use and what is owed to each', async () => {
+        const openedAt = clock.now();
+        await queue.open(BOX, 'phone', { exclusive: true });
+        await queue.open(BOX, 'laptop', { exclusive: true });
+        const [, second] = await storeMany(3);
+        clock.advance(1000);
+        await acknowledge('laptop', second!.id);
+        const byName = (await queue.devices(BOX)).toSorted((a, b) => (a.device < b.device ? -1 : 1));
+        expect(byName).toEqual([
+          { device: 'laptop', lastUsedAt: openedAt + 1000, pending: 1 },
+          { device: 'phone', lastUsedAt: openedAt, pending: 3 },
+        ]);
+      });
+
+      it('are not listed once they were unseen for the retention', async () => {
+        await queue.open(BOX, 'phone');
+        clock.advance(4 * HOUR_MS);
+        expect(await queue.devices(BOX)).toEqual([]);
+      });
+
+      it('hold nothing back once they are retired, and count no more', async () => {
+        await queue.open(BOX, 'phone');
+        await queue.open(BOX, 'lost');
+        const [, second, third] = await storeMany(3);
+        await acknowledge('phone', second!.id);
+        expect(await readIds()).toEqual(['m1', 'm2', 'm3']);
+        expect(await queue.retire(BOX, 'lost')).toBe(true);
+        expect(await queue.retire(BOX, 'lost')).toBe(false);
+        expect(await readIds()).toEqual(['m3']);
+        expect((await queue.devices(BOX)).map(({ device }) => device)).toEqual(['phone']);
+        await acknowledge('phone', third!.id);
+        expect(await readIds()).toEqual([]);
+        await expectBalance({ accepted: 3, acknowledged: 3, pending: 0, mailboxes: 0 });
+      });
+
+      it('leave what nobody acknowledged, even when the last one is retired', async () => {
+        await queue.open(BOX, 'phone');
+        const [first] = await storeMany(2);
+        await acknowledge('phone', first!.id);
+        expect(await queue.retire(BOX, 'phone')).toBe(true);
+        expect(await readIds()).toEqual(['m2']);
+        expect(await queue.open(BOX, 'phone')).toMatchObject({ after: first!.id });
+        expect(await queue.size(BOX)).toBe(1);
+      });
+
+      it('that are retired leave what a live connection still reads', async () => {
+        await queue.open(BOX, 'phone');
+        await queue.open(BOX, 'lost');
+        const [first, , third] = await storeMany(3);
+        await queue.acknowledge(BOX, { device: 'phone', upTo: third!.id, keepAfter: first!.id });
+        expect(await queue.retire(BOX, 'lost', first!.id)).toBe(true);
+        expect(await readIds()).toEqual(['m2', 'm3']);
+      });
+
+      it('that are retired speak for themselves no more: their openings are superseded', async () => {
+        const { claim } = await queue.open(BOX, 'phone', { exclusive: true });
+        const { id } = await store('one');
+        await queue.retire(BOX, 'phone');
+        const late = { device: 'phone', upTo: id, claim };
+        expect(await queue.acknowledge(BOX, late)).toEqual({ kind: 'superseded' });
+        await queue.open(BOX, 'phone', { exclusive: true });
+        expect(await queue.acknowledge(BOX, late)).toEqual({ kind: 'superseded' });
+        expect(await queue.size(BOX)).toBe(1);
+      });
+
+      it('make room for others when they are retired', async () => {
+        for (const device of ['a', 'b', 'c', 'd']) await queue.open(BOX, device);
+        await expect(queue.open(BOX, 'e')).rejects.toMatchObject({ code: 'forbidden' });
+        await queue.retire(BOX, 'b');
+        expect(await queue.open(BOX, 'e')).toMatchObject({ devices: 4 });
+      });
+    });
+
     describe('purge', () => {
       it('forgets a mailbox nobody uses, and ids go on rising afterwards', async () => {
         const before = await store('one', { ttlMs: 10 });

@@ -276,7 +276,7 @@ describe('an upgrade', () => {
 
 describe('too many connections', () => {
   const open = (port: number, headers: Record<string, string> = {}): Promise<ClassicClient> =>
-    ClassicClient.connect(`ws://127.0.0.1:${port}`, { headers });
+    ClassicClient.signIn(`ws://127.0.0.1:${port}`, addressOf(1), { headers });
 
   it('in all are refused with 503, and there is room again when one has gone', async () => {
     const small = await startOther({ MAX_CONNECTIONS: '2' });

@@ -10,7 +10,13 @@ import { addressOf, ClassicClient } from '../support/classic-client.js';
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 /** Of one step, on a machine that does much else. */
 const PATIENCE_MS = 20_000;
-const PRODUCTION = { NODE_ENV: 'production', AUTH_MODE: 'open', PORT: '0', HOST: '127.0.0.1' };
+const PRODUCTION = {
+  NODE_ENV: 'production',
+  AUTH_MODE: 'open',
+  PUBLIC_DOMAIN: 'relay.example',
+  PORT: '0',
+  HOST: '127.0.0.1',
+};
 
 import.meta.jest.setTimeout(3 * PATIENCE_MS);
 
@@ -171,10 +177,10 @@ describe('the built relay', () => {
       expect(relay.stdout).toBe('');
     });
 
-    it('in production without AUTH_MODE exits 78 and says what to set', async () => {
-      const relay = start({ ...PRODUCTION, AUTH_MODE: '' });
+    it('in production without a name to sign exits 78 and says what to set', async () => {
+      const relay = start({ ...PRODUCTION, AUTH_MODE: '', PUBLIC_DOMAIN: '' });
       expect(await relay.exitCode()).toBe(78);
-      expect(relay.stderr).toMatch(/^ {2}- AUTH_MODE .*AUTH_MODE=open/m);
+      expect(relay.stderr).toMatch(/^ {2}- PUBLIC_DOMAIN .*AUTH_MODE=open/m);
     });
 
     it('on a port in use exits 69, and one line of its log says which port and why', async () => {
