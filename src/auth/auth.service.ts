@@ -1,6 +1,5 @@
 import { type Address, isDomain, type Proof, RelayError, signInNonce } from '@relay/protocol';
 import { randomBytes } from 'node:crypto';
-import type { Backplane } from '../backplane/backplane.js';
 import type { Clock } from '../common/clock.js';
 import type { RecoveryBudget } from '../identity/recovery-budget.js';
 import type { Revocations } from './revocations.js';
@@ -38,7 +37,6 @@ export interface AuthParts {
   readonly sessions: SessionRepository;
   readonly revocations: Revocations;
   readonly recoveries: RecoveryBudget;
-  readonly backplane: Backplane;
   readonly clock: Clock;
 }
 
@@ -90,21 +88,13 @@ export class AuthService {
     const { sessions, recoveries, clock } = this.parts;
     if (clock.monotonic() >= deadline) throw new RelayError('challenge_expired');
     if ((await recoveries.addressOf(nonce, proof)) !== address) throw new RelayError('auth_failed');
-    const signedIn = await sessions.create(address, device);
-    this.tell(address);
-    return signedIn;
+    return sessions.create(address, device);
   }
 
   /** Ends the session of a device, and its live connection on whichever node; false where there is none. */
   async revoke(address: Address, device: string): Promise<boolean> {
     const existed = await this.parts.sessions.revoke(address, device);
-    this.tell(address);
+    this.parts.revocations.announce(address);
     return existed;
-  }
-
-  /** Sessions of that address ended: whoever holds connections of it should ask at once which. A hint; all nodes ask every 2 s. */
-  private tell(address: Address): void {
-    this.parts.revocations.look();
-    this.parts.backplane.send('mailbox', address, 's', '').catch(() => undefined);
   }
 }

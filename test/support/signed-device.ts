@@ -1,6 +1,6 @@
 import type { Scheme } from '@relay/protocol';
 import { ClassicClient, type Frame } from './classic-client.js';
-import { SigningKey } from './signing.js';
+import { type SigningKey } from './signing.js';
 
 export interface SignedDeviceOptions {
   readonly scheme?: Scheme;
