@@ -12,22 +12,22 @@ import { SessionRepository } from './session.repository.js';
   providers: [
     {
       provide: Revocations,
-      inject: [SessionRepository, Logger],
-      useFactory: (sessions: SessionRepository, logger: Logger) => new Revocations(sessions, logger),
+      inject: [SessionRepository, Backplane, Logger],
+      useFactory: (sessions: SessionRepository, backplane: Backplane, logger: Logger) =>
+        new Revocations(sessions, backplane, logger),
     },
     {
       provide: AuthService,
-      inject: [Settings, SessionRepository, Revocations, RecoveryBudget, Backplane, Clock],
+      inject: [Settings, SessionRepository, Revocations, RecoveryBudget, Clock],
       useFactory: (
         { authMode, publicDomain, environment }: Settings,
         sessions: SessionRepository,
         revocations: Revocations,
         recoveries: RecoveryBudget,
-        backplane: Backplane,
         clock: Clock,
       ) =>
         new AuthService(
-          { sessions, revocations, recoveries, backplane, clock },
+          { sessions, revocations, recoveries, clock },
           {
             mode: authMode,
             domain: publicDomain === '' ? null : publicDomain,

@@ -1,6 +1,5 @@
 import { type Address, isDomain, type Proof, RelayError, signInNonce } from '@relay/protocol';
 import { randomBytes } from 'node:crypto';
-import type { Backplane } from '../backplane/backplane.js';
 import type { Clock } from '../common/clock.js';
 import type { RecoveryBudget } from '../identity/recovery-budget.js';
 import type { Revocations } from './revocations.js';
@@ -38,7 +37,6 @@ export interface AuthParts {
   readonly sessions: SessionRepository;
   readonly revocations: Revocations;
   readonly recoveries: RecoveryBudget;
-  readonly backplane: Backplane;
   readonly clock: Clock;
 }
 
@@ -94,22 +92,14 @@ export class AuthService {
   }
 
   /** A session for whoever has proved the address: the caller has seen to that. */
-  async grant(address: Address, device: string): Promise<SignedIn> {
-    const signedIn = await this.parts.sessions.create(address, device);
-    this.tell(address);
-    return signedIn;
+  grant(address: Address, device: string): Promise<SignedIn> {
+    return this.parts.sessions.create(address, device);
   }
 
   /** Ends the session of a device, and its live connection on whichever node; false where there is none. */
   async revoke(address: Address, device: string): Promise<boolean> {
     const existed = await this.parts.sessions.revoke(address, device);
-    this.tell(address);
+    this.parts.revocations.announce(address);
     return existed;
-  }
-
-  /** Sessions of that address ended: whoever holds connections of it should ask at once which. A hint; all nodes ask every 2 s. */
-  private tell(address: Address): void {
-    this.parts.revocations.look();
-    this.parts.backplane.send('mailbox', address, 's', '').catch(() => undefined);
   }
 }

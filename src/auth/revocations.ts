@@ -1,3 +1,5 @@
+import type { Address } from '@relay/protocol';
+import type { Backplane } from '../backplane/backplane.js';
 import type { Logger } from '../common/logger.js';
 import { MAX_REVOCATIONS, type SessionName, type SessionRepository, UNPROVEN } from './session.repository.js';
 
@@ -22,6 +24,7 @@ export class Revocations {
 
   constructor(
     private readonly sessions: SessionRepository,
+    private readonly backplane: Backplane,
     private readonly logger: Logger,
   ) {}
 
@@ -31,6 +34,12 @@ export class Revocations {
 
   has(session: SessionName): boolean {
     return this.known.has(keyOf(session));
+  }
+
+  /** Sessions of that address ended: nodes that hold connections of it ask at once which. A hint; all ask every 2 s. */
+  announce(address: Address): void {
+    this.look();
+    this.backplane.send('mailbox', address, 's', '').catch(() => undefined);
   }
 
   /** Asks the store in the next moment. Never fails: the schedule asks again. */

@@ -126,6 +126,8 @@ export class Relay implements ConnectionHost {
         },
         !exclusive,
       );
+      // After the takeover: the device's earlier connection was replaced, which is what it is told.
+      if (entrance.token !== null) this.parts.revocations.announce(address);
       const { maxFrameBytes } = this.options;
       return { room, reader, cursor, welcome: this.welcome(connection, entrance, cursor), maxFrameBytes };
     } catch (error) {

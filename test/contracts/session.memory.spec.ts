@@ -36,8 +36,8 @@ describe('MemorySessionRepository', () => {
   it('keeps revocations for ten minutes, and no more than so many', async () => {
     const clock = new ManualClock();
     const sessions = new MemorySessionRepository(clock);
-    const { mark } = await sessions.revokedSince(null);
     await sessions.create(of(1), 'phone');
+    const { mark } = await sessions.revokedSince(null);
     await sessions.revoke(of(1), 'phone');
     clock.advance(REVOCATIONS_KEPT_MS - 1);
     expect(await sessions.revokedSince(mark)).toMatchObject({ missed: false, revoked: [{ device: 'phone' }] });

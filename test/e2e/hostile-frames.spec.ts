@@ -658,7 +658,14 @@ function fields(): Readonly<Record<ClientFrame['type'], Readonly<Record<string, 
     ],
   };
   return {
-    auth: { address },
+    auth: {
+      address,
+      scheme: { valid: '"idena"', wrong: [...notATexts, '""', '"IDENA"', '"eip712"', '"idena "', '"__proto__"'] },
+      signature: {
+        valid: JSON.stringify(`0x${'11'.repeat(65)}`),
+        wrong: [...notATexts, '""', '"0x"', JSON.stringify('11'.repeat(65)), JSON.stringify(`0x${'11'.repeat(64)}`)],
+      },
+    },
     message: {
       to: address,
       content,
@@ -686,6 +693,7 @@ function fields(): Readonly<Record<ClientFrame['type'], Readonly<Record<string, 
         optional: true,
         wrong: [...notATexts, '""', '"a b"', JSON.stringify('x'.repeat(513))],
       },
+      challenge: { ...flag, optional: true },
       window: { valid: '64', optional: true, wrong: [...notACount, '0', '1025', '1e400'] },
     },
     ack: { upTo: entryId },

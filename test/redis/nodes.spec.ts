@@ -1,10 +1,14 @@
 import type { Address } from '@relay/protocol';
 import { randomBytes } from 'node:crypto';
+import { AuthService } from '../../src/auth/auth.service.js';
+import { Backplane } from '../../src/backplane/backplane.js';
 import { addressOf, ClassicClient } from '../support/classic-client.js';
 import { Device } from '../support/device.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { eventually, type RedisServer, usesRedis } from '../support/redis-server.js';
 import { type RunningRelay, startRelay } from '../support/relay.js';
+import { SignedDevice } from '../support/signed-device.js';
+import { SigningKey } from '../support/signing.js';
 
 const ALICE = addressOf(1);
 const BOB = addressOf(2);
@@ -255,6 +259,34 @@ describe('several nodes', () => {
     expect(key.publicKey).toBe('key of bob');
     const waiting = await left.signIn(ALICE);
     await waiting.waitFor('delivered', { messageId: 'm20' });
+  });
+
+  it('take a token that the other gave, and end it there within moments when it is revoked here', async () => {
+    const key = SigningKey.of(1);
+    const first = await SignedDevice.signIn(left.wsUrl, key);
+    const second = await SignedDevice.resume(right.wsUrl, key, first.token);
+    expect(await first.client.closed()).toBe(4409);
+    await left.app.get(AuthService).revoke(key.address as Address, 'phone');
+    expect(await second.client.closed()).toBe(4440);
+    const third = await SignedDevice.connect(right.wsUrl, key);
+    third.hello({ token: first.token });
+    await third.prove();
+  });
+
+  it('hear of a revocation and of a first sign-in by asking, where the word of the other node is lost', async () => {
+    const key = SigningKey.of(2);
+    const believed = await right.signIn(key.address);
+    const phone = await SignedDevice.connect(right.wsUrl, SigningKey.of(3));
+    phone.hello({ challenge: true });
+    await phone.prove();
+    right.app.get<{ heard: unknown }>(Backplane).heard = () => undefined;
+    await right.run('look for revoked sessions');
+    await SignedDevice.signIn(left.wsUrl, key, 'tablet');
+    await left.app.get(AuthService).revoke(phone.key.address as Address, 'phone');
+    await Promise.all([believed.settled(), phone.client.settled()]);
+    await right.run('look for revoked sessions');
+    expect(await phone.client.closed()).toBe(4440);
+    expect(await believed.closed()).toBe(4403);
   });
 
   it('answer a hung Redis within 10 s, are not ready, and go on by themselves', async () => {
