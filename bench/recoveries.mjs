@@ -2,7 +2,10 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js';
 import { keccak_256 } from '@noble/hashes/sha3.js';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { RecoveryBudget } from '../dist/identity/recovery-budget.js';
+
+/** @type {unknown} */
+const built = await import(new URL('../dist/identity/recovery-budget.js', import.meta.url).href);
+const { RecoveryBudget } = /** @type {typeof import('../src/identity/recovery-budget.js')} */ (built);
 
 const COUNT = 2_000;
 const ROUNDS = 5;
@@ -11,8 +14,8 @@ const secret = keccak_256(Buffer.from('bench'));
 const jobs = Array.from({ length: COUNT }, (_, i) => {
   const text = `nonce ${i}`;
   const digest = keccak_256(keccak_256(Buffer.from(text)));
-  const [v, ...rs] = secp256k1.sign(digest, secret, { prehash: false, format: 'recovered' });
-  return { text, signature: `0x${Buffer.from([...rs, v]).toString('hex')}` };
+  const recovered = secp256k1.sign(digest, secret, { prehash: false, format: 'recovered' });
+  return { text, signature: `0x${Buffer.concat([recovered.subarray(1), recovered.subarray(0, 1)]).toString('hex')}` };
 });
 
 const budget = new RecoveryBudget();
