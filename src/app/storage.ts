@@ -2,6 +2,7 @@ import { type DynamicModule, Global, Module, type OnApplicationShutdown, type Pr
 import { Backplane } from '../backplane/backplane.js';
 import { SingleNodeBackplane } from '../backplane/backplane.memory.js';
 import { RedisBackplane } from '../backplane/backplane.redis.js';
+import { refuseUnfinishedRestore } from '../backup/unfinished-restore.redis.js';
 import { Clock } from '../common/clock.js';
 import { heapShare } from '../common/heap-share.js';
 import { Logger } from '../common/logger.js';
@@ -61,6 +62,7 @@ async function openRedis(settings: Settings, clock: Clock, logger: Logger): Prom
   );
   try {
     await checkRedis(client, logger);
+    await refuseUnfinishedRestore(client);
     const storeClock = await StoreClock.open(client, clock);
     const backplane = await RedisBackplane.open({ client, logger });
     const { node } = backplane;

@@ -3,7 +3,7 @@ import type { Script } from '../redis/redis-client.redis.js';
 import type { MailboxLimits } from './queue.repository.js';
 
 /** Places in the packed state of a mailbox, from 1. `…_AT_TRIM` and `…_AT_FURTHEST` are the counts at those places of the log. */
-const STATE_PLACES = [
+export const STATE_PLACES = [
   'LAST',
   'LAST_MS',
   'MESSAGES',

@@ -15,6 +15,8 @@ export interface Script {
   readonly name: string;
   readonly lua: string;
   readonly numberOfKeys: number;
+  /** Answers with bytes in place of texts: not all that is stored is UTF-8. */
+  readonly inBytes?: boolean;
 }
 
 export type Argument = string | number | Buffer;
@@ -33,6 +35,7 @@ const QUIT_WITHIN_MS = 1000;
 const TOPOLOGY_EVERY_MS = 500;
 
 const AS_TEXT = { replyEncoding: 'utf8' } as const;
+const AS_BYTES = { replyEncoding: null } as const;
 
 type Node = Pick<Redis, 'stream' | 'status' | 'call'>;
 
@@ -116,7 +119,7 @@ export class RedisClient {
     const refused = this.beginSend();
     if (refused !== null) return refused;
     const digest = this.digests.get(script) ?? this.learn(script);
-    return this.send(new Command('evalsha', [digest, script.numberOfKeys, ...keys, ...args], AS_TEXT));
+    return this.send(new Command('evalsha', [digest, script.numberOfKeys, ...keys, ...args], encodingOf(script)));
   }
 
   /** In a Cluster, one with a key goes to the key's primary, one without to any. */
@@ -213,7 +216,7 @@ export class RedisClient {
     const [digest, ...rest] = (error as { command: { args: Argument[] } }).command.args;
     const script = this.scripts.get(String(digest));
     if (script === undefined) return undefined;
-    return this.beginSend() ?? this.send(new Command('eval', [script.lua, ...rest], AS_TEXT));
+    return this.beginSend() ?? this.send(new Command('eval', [script.lua, ...rest], encodingOf(script)));
   }
 
   /** Loaded ahead of its first call and again after each connect, so that calls are not overtaken by later ones. */
@@ -325,6 +328,10 @@ export class RedisClient {
       setTimeout(() => void node.connect().catch(() => undefined), backoff(Infinity)).unref();
     }
   }
+}
+
+function encodingOf({ inBytes = false }: Script): typeof AS_TEXT | typeof AS_BYTES {
+  return inBytes ? AS_BYTES : AS_TEXT;
 }
 
 /** A node of a Cluster would connect at its first command, which would have to wait. */
