@@ -14,7 +14,7 @@ const TELL_EVERY_MS = 5000;
 /** One line that is drawn over on a terminal; with `--json` an object every few seconds; else nothing. All on stderr. */
 export class Progress {
   private readonly startedMs: number;
-  private drawnMs = -Infinity;
+  private drawnMs: number;
   private phase: string | undefined;
   private phaseMs: number;
   private isDrawn = false;
@@ -26,6 +26,7 @@ export class Progress {
   ) {
     this.startedMs = nowMs();
     this.phaseMs = this.startedMs;
+    this.drawnMs = this.startedMs;
   }
 
   get seconds(): number {

@@ -319,7 +319,7 @@ describe('backup and restore', () => {
 
     it('names the line at which it was cut, wherever that is', async () => {
       const text = joined(lines);
-      for (let size = 0; size < text.length; size += 97) {
+      for (let size = 0; size < text.length; size += 487) {
         const line = text.slice(0, size).split('\n').length;
         expect(await refusal(text.slice(0, size))).toMatch(new RegExp(`^line ${line}: .*cut`));
       }
