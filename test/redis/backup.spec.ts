@@ -206,7 +206,7 @@ describe('backup and restore', () => {
       for (let i = 1; i <= 3; i++) {
         await node.queue.append(
           box(n),
-          message(`m${n}-${i}`, { content: randomBytes(30_000).toString('hex') }),
+          message(`m${n}-${i}`, { content: randomBytes(10_000).toString('hex') }),
           LIMITS,
         );
       }
@@ -378,7 +378,12 @@ describe('backup and restore', () => {
     await redis.command('SET', `${prefix}clock`, String(clock.now()));
     const relay = await startRelay({ clock, env: env(prefix) });
     const [bob, eve] = [addressOf(1), addressOf(2)];
-    for (const id of ['phone', 'laptop']) await (await Device.open(relay.wsUrl, bob, id)).synced();
+    for (const id of ['phone', 'laptop']) {
+      const device = await Device.open(relay.wsUrl, bob, id);
+      await device.synced();
+      device.client.socket.terminate();
+      await device.client.closed();
+    }
     const phone = await Device.open(relay.wsUrl, bob, 'phone');
     const alice = await relay.signIn(ALICE);
     await phone.synced();
@@ -409,6 +414,7 @@ describe('backup and restore', () => {
       return device.messageIds;
     };
     expect(await drained(bob, 'phone')).toEqual(['m2', 'm3']);
+    expect(await drained(bob, 'laptop')).toEqual(['m1', 'm2', 'm3']);
     expect(await drained(eve, 'phone')).toEqual(['m4']);
     await second.stop();
   });
