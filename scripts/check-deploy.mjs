@@ -87,7 +87,7 @@ function caddy() {
   for (const file of files) {
     const text = readFileSync(join(root, file), 'utf8');
     const copy = join(folder, 'Caddyfile');
-    writeFileSync(copy, Number(minor) < 7 ? text.replace(/^.*stream_close_delay.*\n/m, '') : text);
+    writeFileSync(copy, Number(minor) < 7 ? text.replace(/^\s*stream_close_delay.*\n/m, '') : text);
     const env = { DOMAIN: 'relay.example', XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder };
     report(file, run('caddy', ['validate', '--adapter', 'caddyfile', '--config', copy], env));
   }

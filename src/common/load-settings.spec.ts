@@ -91,6 +91,8 @@ describe('settings', () => {
       MAX_CONNECTIONS_PER_IP: '3',
       MAX_CONNECTIONS: '4',
       DRAIN_SECONDS: '2.5',
+      TLS_CERT_FILE: '/etc/cert.pem',
+      TLS_KEY_FILE: '/etc/key.pem',
     });
     expect({ ...settings }).toEqual({
       port: 0,
@@ -124,6 +126,8 @@ describe('settings', () => {
       maxConnectionsPerIp: 3,
       maxConnections: 4,
       drainSeconds: 2.5,
+      tlsCertFile: '/etc/cert.pem',
+      tlsKeyFile: '/etc/key.pem',
     });
     expect(Object.keys(settings)).toHaveLength(SETTING_ROWS.length);
   });
