@@ -23,7 +23,9 @@ const { values } = parseArgs({
     file: { type: 'string', default: 'backup.gz' },
   },
 });
-const [messages, mailboxes, rate] = [values.messages, values.mailboxes, values.rate].map(Number);
+const messages = Number(values.messages);
+const mailboxes = Number(values.mailboxes);
+const rate = Number(values.rate);
 const CONTENT = 'x'.repeat(300);
 const root = fileURLToPath(new URL('../', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'relay-backup-bench-'));
@@ -81,7 +83,7 @@ async function relay(url, ...args) {
     try {
       peakBytes = Math.max(
         peakBytes,
-        Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) * 1024,
+        Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) * 1024 || 0,
       );
     } catch {
       // No /proc, or it has just ended.
@@ -119,7 +121,7 @@ try {
   const sent = new Set();
   let refused = 0;
   const sender = await open(first.url, { type: 'auth', address: address(0xfffff) }, (frame) => {
-    if (frame.type === 'queued') accepted.add(frame.messageId);
+    if (frame.type === 'queued') accepted.add(String(frame.messageId));
     if (frame.type === 'error') refused++;
   });
   const send = (/** @type {string} */ messageId, /** @type {number} */ n) => {
@@ -171,7 +173,7 @@ try {
     const synced = new Promise((resolve) => (done = () => resolve(undefined)));
     const hello = { type: 'hello', v: 2, address: address(n), deviceId: 'phone', window: 1024 };
     const socket = await open(second.url, hello, (frame, from) => {
-      if (frame.type === 'message') got.set(frame.messageId, (got.get(frame.messageId) ?? 0) + 1);
+      if (frame.type === 'message') got.set(String(frame.messageId), (got.get(String(frame.messageId)) ?? 0) + 1);
       if (frame.id !== undefined) from.send(JSON.stringify({ type: 'ack', upTo: frame.id }));
       if (frame.type === 'sync_complete') done();
     });

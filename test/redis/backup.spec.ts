@@ -28,7 +28,7 @@ import { addressOf } from '../support/classic-client.js';
 import { Device } from '../support/device.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { type OpenQueue, openQueue } from '../support/redis-queue.js';
-import { RedisCluster, RedisServer, usesRedis } from '../support/redis-server.js';
+import { RedisCluster, type RedisServer, usesRedis } from '../support/redis-server.js';
 import { startRelay } from '../support/relay.js';
 import { ROOT } from '../support/relay-process.js';
 
