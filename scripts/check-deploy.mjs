@@ -123,6 +123,7 @@ function nginx() {
 function prometheus() {
   if (!has('promtool', 'prometheus')) return skip('deploy/monitoring', 'promtool', 'prometheus');
   report('deploy/monitoring/prometheus.yml', run('promtool', ['check', 'config', 'deploy/monitoring/prometheus.yml']));
+  report('deploy/monitoring/alerts.test.yml', run('promtool', ['test', 'rules', 'deploy/monitoring/alerts.test.yml']));
 }
 
 /** The steps of the Dockerfile, by hand, in a clean folder: what is not copied there is not there. */

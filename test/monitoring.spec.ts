@@ -42,7 +42,7 @@ function usedIn(text: string): { name: string; matchers: { label: string; operat
   }));
 }
 
-describe.each(['alerts.yml', 'alerts.test.yml', 'dashboard.json'])('deploy/monitoring/%s', (file) => {
+describe.each(['rules/alerts.yml', 'alerts.test.yml', 'dashboards/relay.json'])('deploy/monitoring/%s', (file) => {
   const used = usedIn(read(file));
 
   it('asks only for metrics that the relay has', async () => {
