@@ -4,11 +4,13 @@ FROM node:24-slim AS base
 WORKDIR /relay
 COPY package.json package-lock.json ./
 COPY protocol/package.json protocol/
+COPY client/package.json client/
 
 FROM base AS build
 RUN npm ci --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json nest-cli.json ./
 COPY protocol protocol
+COPY client client
 COPY src src
 RUN npm run build
 

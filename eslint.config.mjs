@@ -30,11 +30,11 @@ export default tseslint.config(
   },
   {
     // Nest reads constructor and parameter types at run time.
-    files: ['src/**/*.{module,controller,gateway,service,pipe,filter,dto}.ts', 'src/app/**/*.ts'],
+    files: ['src/**/*.{module,controller,gateway,service,guard,pipe,filter,dto}.ts', 'src/app/**/*.ts'],
     rules: { '@typescript-eslint/consistent-type-imports': 'off' },
   },
   {
-    files: ['bench/**/*.mjs', 'scripts/**/*.mjs', 'examples/**/*.mjs'],
+    files: ['bench/**/*.mjs', 'scripts/**/*.mjs', 'examples/**/*.mjs', 'client/*.mjs'],
     rules: {
       'no-console': 'off',
       // What JSON.parse gives is looked at as it is in these small programs.

@@ -3,10 +3,12 @@ const common = {
   testEnvironment: 'node',
   testMatch: ['**/*.spec.ts'],
   testPathIgnorePatterns: ['/node_modules/', '/dist/'],
-  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/protocol/dist/'],
+  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/protocol/dist/', '<rootDir>/client/dist/'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {
     '^@relay/protocol$': '<rootDir>/protocol/index.ts',
+    '^@relay/protocol/schemas$': '<rootDir>/protocol/schemas.ts',
+    '^@relay/client/node$': '<rootDir>/client/node.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   transform: {
@@ -34,9 +36,21 @@ export default {
       ...common,
       displayName: 'memory',
       globals: { STORAGE: 'memory' },
-      roots: ['<rootDir>/src', '<rootDir>/protocol', '<rootDir>/test'],
+      roots: ['<rootDir>/src', '<rootDir>/protocol', '<rootDir>/client', '<rootDir>/test'],
     },
-    { ...common, displayName: 'redis', globals: { STORAGE: 'redis' }, roots: ['<rootDir>/test/e2e'] },
+    {
+      ...common,
+      displayName: 'redis',
+      globals: { STORAGE: 'redis' },
+      roots: ['<rootDir>/test/e2e', '<rootDir>/client/test/relay'],
+    },
   ],
-  collectCoverageFrom: ['src/**/*.ts', 'protocol/*.ts', '!**/*.spec.ts', '!**/*.module.ts'],
+  collectCoverageFrom: [
+    'src/**/*.ts',
+    'protocol/*.ts',
+    'client/*.ts',
+    'client/encryption/*.ts',
+    '!**/*.spec.ts',
+    '!**/*.module.ts',
+  ],
 };

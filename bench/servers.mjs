@@ -18,6 +18,7 @@ const RELAY_SETTINGS = {
   SEND_RATE_PER_SECOND: '1000000',
   SEND_BURST: '1000000',
   MAX_CONNECTIONS_PER_IP: '100000',
+  SEND_RATE_PER_IP: '0',
   MAX_CONNECTIONS: '100000',
 };
 
@@ -68,7 +69,13 @@ export async function start(name, settings) {
 async function startProcess(name, server, settings) {
   const port = await freePort();
   const [command = '', ...args] = [...onCore(0), process.execPath, ...server.flags, server.script];
-  const env = { PATH: process.env.PATH, NODE_ENV: 'production', HOST: '127.0.0.1', PORT: String(port) };
+  const env = {
+    PATH: process.env.PATH,
+    NODE_ENV: 'production',
+    HOST: '127.0.0.1',
+    PORT: String(port),
+    METRICS_PORT: '0',
+  };
   const child = spawn(command, args, {
     cwd: ROOT,
     env: { ...env, ...server.settings, ...settings },

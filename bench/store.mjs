@@ -221,6 +221,7 @@ async function purgeOf(store, size) {
   await empty(store);
   await fillSingles(store, size, 60_000);
   await rewritten(store);
+  await redis.client.config('SET', 'latency-monitor-threshold', '5');
   const pinger = new Worker(new URL('pinger.mjs', import.meta.url), { workerData: { port: redis.port } });
   await sleep(500);
   await answers(pinger);
@@ -249,7 +250,9 @@ async function purgeOf(store, size) {
   }
   await pinger.terminate();
   const during = statistics(tookMs);
-  const result = { mailboxes: size, seconds: workedMs / 1000, calls, endedEarly, quiet, during };
+  // What kept Redis itself for longer than 5 ms: [event, when, last ms, most ms].
+  const slow = /** @type {[string, number, number, number][]} */ (await redis.client.call('LATENCY', 'LATEST'));
+  const result = { mailboxes: size, seconds: workedMs / 1000, calls, endedEarly, quiet, during, slow };
   progress(`purge: ${JSON.stringify(result)}`);
   return result;
 }

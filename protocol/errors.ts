@@ -60,6 +60,12 @@ export const ERRORS = {
   recipient_offline: { httpStatus: 404, closeCode: null, retryable: true, text: 'The recipient is not connected' },
   store_unavailable: { httpStatus: 503, closeCode: null, retryable: true, text: 'Storage is unavailable' },
   unavailable: { httpStatus: 503, closeCode: 1013, retryable: true, text: 'The relay is restarting or overloaded' },
+  stranger_share_full: {
+    httpStatus: 507,
+    closeCode: null,
+    retryable: true,
+    text: 'The recipient does not know you, and enough messages of strangers wait already',
+  },
   not_found: { httpStatus: 404, closeCode: null, retryable: false, text: 'Not found' },
   internal: { httpStatus: 500, closeCode: null, retryable: true, text: 'Failed to process message' },
 } as const satisfies Record<string, Failure>;

@@ -12,7 +12,14 @@ const alice = `0x${'a1'.repeat(20)}`;
 const bob = `0x${'b0'.repeat(20)}`;
 
 const relay = spawn(process.execPath, [join(root, 'dist/main.js')], {
-  env: { PATH: process.env.PATH, NODE_ENV: 'production', AUTH_MODE: 'open', PORT: '0', HOST: '127.0.0.1' },
+  env: {
+    PATH: process.env.PATH,
+    NODE_ENV: 'production',
+    AUTH_MODE: 'open',
+    PORT: '0',
+    HOST: '127.0.0.1',
+    METRICS_PORT: '0',
+  },
   stdio: ['ignore', 'pipe', 'inherit'],
 });
 const giveUp = setTimeout(() => {

@@ -42,6 +42,7 @@ async function start(settings: Settings): Promise<void> {
   try {
     await app.listen(port, host);
   } catch (error) {
+    if (error instanceof StartError) throw error;
     logger.error('cannot listen', error, { host, port });
     process.exit(EXIT_UNAVAILABLE);
   }

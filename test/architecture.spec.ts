@@ -11,9 +11,10 @@ const RANKS: readonly (readonly string[])[] = [
   ['identity'],
   ['redis'],
   ['backplane'],
+  ['contacts', 'limits'],
   ['auth', 'keys', 'presence', 'queue'],
   ['relay'],
-  ['health'],
+  ['devices', 'health', 'metrics', 'reference'],
   ['app'],
   ['main.ts', 'verify.ts'],
 ];
@@ -26,7 +27,7 @@ const PACKAGES: readonly { readonly name: RegExp; readonly allowed: RegExp; read
   {
     name: /^@nestjs\//,
     allowed:
-      /\.(module|controller|gateway|adapter|filter|pipe|dto)\.ts$|^src\/app\/|^src\/main\.ts$|^src\/common\/(logger|dto)\.ts$/,
+      /\.(module|controller|gateway|adapter|filter|guard|pipe|dto)\.ts$|^src\/app\/|^src\/main\.ts$|^src\/common\/(logger|dto)\.ts$/,
     why: 'Nest stays at the edges: what happens to a message is plain TypeScript',
   },
 ];
@@ -64,7 +65,7 @@ function rankOf(house: string): number {
 
 /** The house that an import leads to, or `null` for a package. */
 function targetHouse({ file, target }: Import): string | null {
-  if (target === '@relay/protocol') return 'protocol';
+  if (/^@relay\/protocol(\/|$)/.test(target)) return 'protocol';
   return target.startsWith('.') ? houseOf(relative(ROOT, resolve(ROOT, dirname(file), target))) : null;
 }
 

@@ -5,12 +5,14 @@ import helmet from 'helmet';
 import type { ValidationError } from 'class-validator';
 import { descriptorLimit } from '../common/descriptor-limit.js';
 import { NestLogger } from '../common/logger.js';
+import { Metrics } from '../common/metrics.js';
 import { InvalidRequest } from '../common/problem.js';
 import type { Settings } from '../common/settings.js';
+import { RateLimits } from '../limits/rate-limits.js';
 import { Admission } from '../relay/admission.js';
 import { RelayWsAdapter } from '../relay/relay-ws.adapter.js';
 import { AppModule, type Surroundings } from './app.module.js';
-import { limitRequests, refuseForeignWrites } from './http-guards.js';
+import { isWalletCall, limitRequests, refuseForeignWrites } from './http-guards.js';
 import { readJson } from './json-body.js';
 import { refuseWrongMethods } from './method-not-allowed.js';
 import { serveReference } from './openapi.js';
@@ -33,12 +35,13 @@ export async function createApp(surroundings: Surroundings): Promise<INestApplic
   server.disable('x-powered-by').disable('etag');
   server.set('trust proxy', settings.trustProxy);
   secure(app, settings);
-  app.use('/api', limitRequests(settings.rateLimitMaxRequests, settings.rateLimitWindowMs));
+  const { rateLimitMaxRequests: maxRequests, rateLimitWindowMs: windowMs } = settings;
+  app.use('/api', limitRequests(app.get(RateLimits), { maxRequests, windowMs }));
   app.use(refuseForeignWrites(settings.allowedOrigins), refuseWrongMethods(server));
   app.use(...readJson(settings.maxFrameBytes));
   app.useGlobalFilters(new ProblemFilter(logger));
   app.useGlobalPipes(validation());
-  app.useWebSocketAdapter(new RelayWsAdapter(app, app.get(Admission)));
+  app.useWebSocketAdapter(new RelayWsAdapter(app, app.get(Admission), app.get(Metrics)));
   serveReference(app);
   const { maxConnections } = settings;
   app.getHttpServer().maxConnections = (maxConnections || descriptorLimit()) + HTTP_CONNECTIONS;
@@ -46,7 +49,7 @@ export async function createApp(surroundings: Surroundings): Promise<INestApplic
 }
 
 function secure(app: NestExpressApplication, settings: Settings): void {
-  // The reference is the only page; everything else is data and needs nothing.
+  // The reference, and where wallets send browsers back to; everything else is data and needs nothing.
   const page = {
     defaultSrc: ["'none'"],
     scriptSrc: ["'self'"],
@@ -62,12 +65,16 @@ function secure(app: NestExpressApplication, settings: Settings): void {
   });
   const forPages = helmet(options(page));
   const forData = helmet(options({ defaultSrc: ["'none'"] }));
-  app.use((...args: Parameters<typeof forData>) => (args[0].url?.startsWith('/docs') ? forPages : forData)(...args));
-  app.enableCors({
-    origin: settings.allowedOrigins[0] === '*' ? '*' : [...settings.allowedOrigins],
-    exposedHeaders: ['RateLimit-Limit', 'RateLimit-Remaining', 'RateLimit-Reset', 'Retry-After'],
-    maxAge: 600,
+  app.use((...args: Parameters<typeof forData>) => (isPage(args[0].url) ? forPages : forData)(...args));
+  const origin = settings.allowedOrigins[0] === '*' ? '*' : [...settings.allowedOrigins];
+  const exposedHeaders = ['RateLimit-Limit', 'RateLimit-Remaining', 'RateLimit-Reset', 'Retry-After'];
+  app.enableCors((request: { url?: string }, decided) => {
+    decided(null, { origin: isWalletCall(request.url) ? '*' : origin, exposedHeaders, maxAge: 600 });
   });
+}
+
+function isPage(url = ''): boolean {
+  return url.startsWith('/docs') || url.startsWith('/auth/v1/callback');
 }
 
 /** Unknown members are left out, not refused: the first relay's clients may send some. */

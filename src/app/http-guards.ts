@@ -1,8 +1,8 @@
 import { type ErrorCode, ERRORS } from '@relay/protocol';
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import { networkOf } from '../common/client-ip.js';
 import { problem } from '../common/problem.js';
+import type { RateLimits, Taken } from '../limits/rate-limits.js';
 import { isAllowedOrigin } from '../relay/admission.js';
 import { sendProblem } from './problem.filter.js';
 
@@ -12,35 +12,52 @@ function refuse(response: Response, code: ErrorCode, detail: string = ERRORS[cod
   sendProblem(response, problem(ERRORS[code].httpStatus, code, detail));
 }
 
+/** Wallets call these from wherever they run. They go by the token in the body, never by what a browser sends along. */
+const WALLET_CALL = /^\/auth\/[^/]+\/(start-session|authenticate|get-account|logout)\/?(\?|$)/;
+
+export function isWalletCall(url: string | undefined): boolean {
+  return WALLET_CALL.test(url ?? '');
+}
+
 /** A page of an origin that is not allowed may change nothing, not even with a request that needs no CORS consent. */
 export function refuseForeignWrites(allowedOrigins: readonly string[]): RequestHandler {
   return (request, response, next) => {
-    if (READS.includes(request.method) || isAllowedOrigin(request.headers.origin, allowedOrigins)) return next();
+    if (READS.includes(request.method) || isWalletCall(request.url)) return next();
+    if (isAllowedOrigin(request.headers.origin, allowedOrigins)) return next();
     refuse(response, 'forbidden', 'This origin is not allowed');
   };
 }
 
-/** Requests per IP address. In this process: it needs no store, so it cannot be down. */
-export function limitRequests(maxRequests: number, windowMs: number): RequestHandler {
-  const limiter = new RateLimiterMemory({ points: maxRequests, duration: windowMs / 1000 });
+/** What changes who somebody is, or what only an operator may see, waits for the limiter's store; the rest does not. */
+const CLOSED_WHEN_DOWN = /^\/(public-keys|devices)(\/|$)|\/stats\/all$|\/online\/all$/;
+
+export interface RequestLimit {
+  readonly maxRequests: number;
+  readonly windowMs: number;
+}
+
+/**
+ * Requests per IP address, over all nodes. Where the limiter's store is away: closed for keys, devices and admin calls, else
+ * counted by this process alone. Mounted at `/api`.
+ */
+export function limitRequests(limits: RateLimits, { maxRequests, windowMs }: RequestLimit): RequestHandler {
+  const limit = { points: maxRequests, windowMs };
+  const open = limits.limiter({ name: 'rest', ...limit, whenDown: 'local' });
+  const closed = limits.limiter({ name: 'rest', ...limit, whenDown: 'closed' });
   return (request: Request, response: Response, next: NextFunction) => {
-    const report = ({ remainingPoints, msBeforeNext }: RateLimiterRes): number => {
-      const seconds = Math.ceil(msBeforeNext / 1000);
-      response.set('RateLimit-Limit', String(maxRequests));
-      response.set('RateLimit-Remaining', String(remainingPoints));
-      response.set('RateLimit-Reset', String(seconds));
-      return seconds;
-    };
-    limiter.consume(networkOf(request.ip ?? '')).then(
-      (state) => {
-        report(state);
-        next();
-      },
-      (reason: unknown) => {
-        if (!(reason instanceof RateLimiterRes)) return next(reason);
-        response.set('Retry-After', String(report(reason)));
-        refuse(response, 'rate_limited');
-      },
-    );
+    const limiter = CLOSED_WHEN_DOWN.test(request.path) ? closed : open;
+    limiter.take(networkOf(request.ip ?? '')).then((taken) => (report(response, taken) ? next() : undefined), next);
   };
+}
+
+/** False where the request is refused, and answered. */
+export function report(response: Response, { isAllowed, limit, remaining, resetMs }: Taken): boolean {
+  const seconds = String(Math.ceil(resetMs / 1000));
+  response.set('RateLimit-Limit', String(limit));
+  response.set('RateLimit-Remaining', String(remaining));
+  response.set('RateLimit-Reset', seconds);
+  if (isAllowed) return true;
+  response.set('Retry-After', seconds);
+  refuse(response, 'rate_limited');
+  return false;
 }

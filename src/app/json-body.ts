@@ -44,7 +44,8 @@ function isJson(request: Request): boolean {
 
 const parse: RequestHandler = (request, _response, next) => {
   const { body } = request as { body: unknown };
-  if (!Buffer.isBuffer(body)) return next();
+  // A PUT that says everything in its path has an empty body, and says so.
+  if (!Buffer.isBuffer(body) || (body.length === 0 && request.method !== 'POST')) return next();
   try {
     request.body = parseObject(body);
   } catch (error) {

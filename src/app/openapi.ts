@@ -1,20 +1,52 @@
 import type { INestApplication } from '@nestjs/common';
-import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { ROUTE_RULES, type Who } from '../auth/rules.js';
+
+const BEARER = 'token';
+
+const WHO: Readonly<Record<Who, string>> = {
+  all: 'Everybody.',
+  signed_in: 'Whoever has signed in; in `open` mode everybody.',
+  self: 'Whoever has signed in, for what is theirs.',
+  owner: 'The owner of the address; in `open` mode everybody, as long as the address has never signed in.',
+  owner_or_admin:
+    'The owner of the address, or an operator; in `open` mode everybody, as long as the address has never signed in.',
+  admin: 'An operator; in `open` mode everybody, where no ADMIN_TOKEN is set.',
+};
+
+/** From the table that the guard goes by, so the two cannot differ. */
+function withSecurity(document: OpenAPIObject): OpenAPIObject {
+  for (const [path, item] of Object.entries(document.paths)) {
+    for (const method of ['get', 'head', 'post', 'put', 'delete'] as const) {
+      const operation = item[method];
+      const rule = ROUTE_RULES.get(`${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ':$1')}`);
+      if (operation === undefined || rule === undefined) continue;
+      operation.security = rule.who === 'all' ? [] : [{ [BEARER]: [] }];
+      operation.description = [operation.description, `**Who**: ${WHO[rule.who]}`].filter(Boolean).join('\n\n');
+    }
+  }
+  return document;
+}
 
 /** The REST reference: /docs for people, /docs/openapi.json for programs. */
 export function serveReference(app: INestApplication): void {
-  const config = new DocumentBuilder()
-    .setOpenAPIVersion('3.1.0')
-    .setTitle('Relay')
-    .setDescription(
-      'REST of the relay for end-to-end encrypted messages. Messages themselves travel over the WebSocket at `/` or `/ws`.',
-    )
-    .setVersion('1')
-    .setLicense('MIT', 'https://opensource.org/license/mit')
-    .build();
-  SwaggerModule.setup('docs', app, () => SwaggerModule.createDocument(app, config), {
+  SwaggerModule.setup('docs', app, () => openApiDocument(app), {
     jsonDocumentUrl: 'docs/openapi.json',
     yamlDocumentUrl: 'docs/openapi.yaml',
     customSiteTitle: 'Relay: REST reference',
   });
+}
+
+export function openApiDocument(app: INestApplication): OpenAPIObject {
+  const config = new DocumentBuilder()
+    .setOpenAPIVersion('3.1.0')
+    .setTitle('Relay')
+    .setDescription(
+      'REST of the relay for end-to-end encrypted messages. Messages themselves travel over the WebSocket at `/` or `/ws`: its reference is at [/docs/ws](/docs/ws).',
+    )
+    .setVersion('1')
+    .setLicense('MIT', 'https://opensource.org/license/mit')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'A session token, or ADMIN_TOKEN.' }, BEARER)
+    .build();
+  return withSecurity(SwaggerModule.createDocument(app, config));
 }

@@ -63,5 +63,9 @@ function statusOf(error: unknown): number {
 }
 
 export function sendProblem(response: Response, body: Problem): void {
+  // RFC 6750 §3: what a 401 wants, and whether it is the token that was wrong.
+  if (body.status === 401) {
+    response.set('WWW-Authenticate', body.code === 'auth_required' ? 'Bearer' : 'Bearer error="invalid_token"');
+  }
   response.status(body.status).type('application/problem+json').send(JSON.stringify(body));
 }

@@ -2,34 +2,61 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { problem } from '../common/problem.js';
 
-/** Node's own are 60 s and 300 s, checked every 30 s: a slow sender would hold a socket for minutes. */
-const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 15_000;
-const CHECK_EVERY_MS = 1_000;
-/** Longer than the idle timeout of common proxies (60 s), which otherwise send into a socket that we just closed. */
-const KEEP_ALIVE_MS = 65_000;
-const MAX_HEADER_BYTES = 16 * 1024;
-/** Whoever does not read an answer for this long is cut; the relay would keep it for them. Not for WebSockets. */
-const IDLE_TIMEOUT_MS = 60_000;
+/** Every bound of Node's server that a client can lean on, set here and nowhere left to a default. */
+export const HTTP_LIMITS = {
+  /** Node's own are 60 s and 300 s, checked every 30 s: a slow sender would hold a socket for minutes. */
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 15_000,
+  checkEveryMs: 1_000,
+  /** Longer than the idle timeout of common proxies (60 s), which otherwise send into a socket that we just closed. */
+  keepAliveMs: 65_000,
+  /** Whoever does not read an answer for this long is cut; the relay would keep it for them. Not for WebSockets. */
+  idleTimeoutMs: 60_000,
+  maxHeaderBytes: 16 * 1024,
+  /**
+   * 0: all that fit into `maxHeaderBytes`, at most 4096. Beyond a number, Node drops headers without a word, and what a
+   * proxy adds comes last: whoever sends 2000 headers of its own would come from no IP address but the proxy's.
+   */
+  maxHeaders: 0,
+  /** Pipelined requests are all begun at once, so this also bounds those. The last one is answered `Connection: close`. */
+  maxRequestsPerSocket: 1_000,
+} as const;
+
+export type HttpLimits = Readonly<Record<keyof typeof HTTP_LIMITS, number>>;
+
 /** What a request that has begun is given when the server stops. */
 const LAST_REQUEST_MS = 3_000;
 
 export class RelayHttpAdapter extends ExpressAdapter {
+  constructor(private readonly limits: HttpLimits = HTTP_LIMITS) {
+    super();
+  }
+
   override initHttpServer(): void {
+    const { limits } = this;
     const server: Server = createServer(
       {
-        headersTimeout: HEADERS_TIMEOUT_MS,
-        requestTimeout: REQUEST_TIMEOUT_MS,
-        connectionsCheckingInterval: CHECK_EVERY_MS,
-        keepAliveTimeout: KEEP_ALIVE_MS,
-        maxHeaderSize: MAX_HEADER_BYTES,
+        headersTimeout: limits.headersTimeoutMs,
+        requestTimeout: limits.requestTimeoutMs,
+        connectionsCheckingInterval: limits.checkEveryMs,
+        keepAliveTimeout: limits.keepAliveMs,
+        maxHeaderSize: limits.maxHeaderBytes,
+        // A request that two parsers read in two ways is how one is smuggled past a proxy.
+        insecureHTTPParser: false,
+        requireHostHeader: true,
+        joinDuplicateHeaders: false,
+        noDelay: true,
+        // Dead peers are noticed by pings, and by the timeouts above; TCP's own probes take hours.
+        keepAlive: false,
       },
       (request, response) => {
         if (isTarget(request.url)) this.getInstance<RequestListener>()(request, response);
         else refuseTarget(response);
       },
     );
-    server.timeout = IDLE_TIMEOUT_MS;
+    server.timeout = limits.idleTimeoutMs;
+    server.maxHeadersCount = limits.maxHeaders;
+    server.maxRequestsPerSocket = limits.maxRequestsPerSocket;
     this.setHttpServer(server);
   }
 

@@ -2,6 +2,7 @@ import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import { Clock } from '../common/clock.js';
 import { Logger } from '../common/logger.js';
+import { Metrics } from '../common/metrics.js';
 import { SWEEP_EVERY_MS } from '../presence/presence.repository.js';
 import { LOOK_EVERY_MS, Revocations } from '../auth/revocations.js';
 import { PresenceService } from '../presence/presence.service.js';
@@ -31,6 +32,7 @@ export class Schedule implements OnApplicationBootstrap {
   constructor(
     private readonly registry: SchedulerRegistry,
     private readonly logger: Logger,
+    private readonly metrics: Metrics,
     clock: Clock,
     connections: Connections,
     delivery: Delivery,
@@ -83,6 +85,7 @@ export class Schedule implements OnApplicationBootstrap {
     try {
       await job.run();
     } catch (error) {
+      this.metrics.jobsFailed.add('failed');
       this.logger.error('scheduled job failed', error, { job: name });
     } finally {
       this.running.delete(name);

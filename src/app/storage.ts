@@ -1,12 +1,21 @@
 import { type DynamicModule, Global, Module, type OnApplicationShutdown, type Provider } from '@nestjs/common';
 import { SessionRepository } from '../auth/session.repository.js';
 import { MemorySessionRepository } from '../auth/session.repository.memory.js';
+import { SignInLinkRepository } from '../auth/sign-in-link.repository.js';
+import { MemorySignInLinkRepository } from '../auth/sign-in-link.repository.memory.js';
+import { RedisSignInLinkRepository } from '../auth/sign-in-link.repository.redis.js';
 import { RedisSessionRepository } from '../auth/session.repository.redis.js';
 import { Backplane } from '../backplane/backplane.js';
 import { SingleNodeBackplane } from '../backplane/backplane.memory.js';
 import { RedisBackplane } from '../backplane/backplane.redis.js';
 import { Clock } from '../common/clock.js';
+import { ContactRepository } from '../contacts/contact.repository.js';
+import { MemoryContactRepository } from '../contacts/contact.repository.memory.js';
+import { RedisContactRepository } from '../contacts/contact.repository.redis.js';
 import { heapShare } from '../common/heap-share.js';
+import { RateLimits } from '../limits/rate-limits.js';
+import { MemoryRateLimits } from '../limits/rate-limits.memory.js';
+import { RedisRateLimits } from '../limits/rate-limits.redis.js';
 import { Logger } from '../common/logger.js';
 import { Settings } from '../common/settings.js';
 import { KeyRepository } from '../keys/key.repository.js';
@@ -26,7 +35,10 @@ export interface Storage {
   readonly queue: QueueRepository;
   readonly keys: KeyRepository;
   readonly presence: PresenceRepository;
+  readonly contacts: ContactRepository;
+  readonly limits: RateLimits;
   readonly sessions: SessionRepository;
+  readonly links: SignInLinkRepository;
   readonly backplane: Backplane;
   /** After the last use. */
   close(): Promise<void>;
@@ -42,16 +54,24 @@ export async function openStorage(settings: Settings, clock: Clock, logger: Logg
   }
 }
 
+/** About half a kilobyte each. */
+const MAX_LINKS = 50_000;
+
 function queueRules({ retentionMs, historyMs, maxOfflineMessages, maxDevicesPerAddress }: Settings) {
   return { retentionMs, historyMs, maxReceipts: maxOfflineMessages, maxDevices: maxDevicesPerAddress };
 }
 
 function openMemory(settings: Settings, clock: Clock): Storage {
+  const contacts = new MemoryContactRepository(clock, heapShare(1 / 20));
+  const maxTotalBytes = heapShare(1 / 3);
   return {
-    queue: new MemoryQueueRepository({ clock, ...queueRules(settings), maxTotalBytes: heapShare(1 / 3) }),
+    queue: new MemoryQueueRepository({ clock, ...queueRules(settings), maxTotalBytes, screen: contacts }),
+    contacts,
+    limits: new MemoryRateLimits(),
     keys: new MemoryKeyRepository(clock, heapShare(1 / 20)),
     presence: new MemoryPresenceRepository(clock, settings.retentionMs),
     sessions: new MemorySessionRepository(clock, heapShare(1 / 20)),
+    links: new MemorySignInLinkRepository(clock, MAX_LINKS),
     backplane: new SingleNodeBackplane(),
     close: () => Promise.resolve(),
   };
@@ -72,8 +92,18 @@ async function openRedis(settings: Settings, clock: Clock, logger: Logger): Prom
     const lastSeenMs = settings.retentionMs;
     const { durability } = settings;
     return {
-      queue: new RedisQueueRepository({ client, backplane, clock: storeClock, durability, ...queueRules(settings) }),
+      queue: new RedisQueueRepository({
+        client,
+        backplane,
+        clock: storeClock,
+        durability,
+        logger,
+        ...queueRules(settings),
+      }),
       keys: new RedisKeyRepository(client, storeClock),
+      contacts: new RedisContactRepository(client, storeClock),
+      limits: new RedisRateLimits(client),
+      links: new RedisSignInLinkRepository(client, storeClock),
       presence: new RedisPresenceRepository({ client, clock: storeClock, node, lastSeenMs }),
       sessions: new RedisSessionRepository(client, storeClock),
       backplane,
@@ -94,7 +124,10 @@ const ports: Provider[] = [
   { provide: QueueRepository, inject: [STORAGE], useFactory: ({ queue }: Storage) => queue },
   { provide: KeyRepository, inject: [STORAGE], useFactory: ({ keys }: Storage) => keys },
   { provide: PresenceRepository, inject: [STORAGE], useFactory: ({ presence }: Storage) => presence },
+  { provide: ContactRepository, inject: [STORAGE], useFactory: ({ contacts }: Storage) => contacts },
+  { provide: RateLimits, inject: [STORAGE], useFactory: ({ limits }: Storage) => limits },
   { provide: SessionRepository, inject: [STORAGE], useFactory: ({ sessions }: Storage) => sessions },
+  { provide: SignInLinkRepository, inject: [STORAGE], useFactory: ({ links }: Storage) => links },
   { provide: Backplane, inject: [STORAGE], useFactory: ({ backplane }: Storage) => backplane },
 ];
 
@@ -131,7 +164,16 @@ export class StorageModule {
         },
         ...ports,
       ],
-      exports: [Backplane, QueueRepository, KeyRepository, PresenceRepository, SessionRepository],
+      exports: [
+        Backplane,
+        ContactRepository,
+        KeyRepository,
+        PresenceRepository,
+        QueueRepository,
+        RateLimits,
+        SessionRepository,
+        SignInLinkRepository,
+      ],
     };
   }
 }

@@ -85,10 +85,18 @@ export class AuthService {
 
   /** Rejects with `challenge_expired`, `auth_failed`, or `unavailable` where too many sign in at once. */
   async prove({ address, nonce, deadline }: Challenge, proof: Proof, device: string): Promise<SignedIn> {
-    const { sessions, recoveries, clock } = this.parts;
+    const { recoveries, clock } = this.parts;
     if (clock.monotonic() >= deadline) throw new RelayError('challenge_expired');
     if ((await recoveries.addressOf(nonce, proof)) !== address) throw new RelayError('auth_failed');
-    return sessions.create(address, device);
+    // The relay announces it once the device's earlier connection knows that it was replaced.
+    return this.parts.sessions.create(address, device);
+  }
+
+  /** A session for whoever has proved the address: the caller has seen to that. */
+  async grant(address: Address, device: string): Promise<SignedIn> {
+    const signedIn = await this.parts.sessions.create(address, device);
+    this.parts.revocations.announce(address);
+    return signedIn;
   }
 
   /** Ends the session of a device, and its live connection on whichever node; false where there is none. */

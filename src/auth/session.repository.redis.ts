@@ -16,16 +16,15 @@ import {
   USE_RECORDED_EVERY_MS,
 } from './session.repository.js';
 
-const script = (name: string, numberOfKeys: number): Script => ({
+const script = (name: string): Script => ({
   name,
   lua: readFileSync(new URL(`./${name}.lua`, import.meta.url), 'utf8'),
-  numberOfKeys,
 });
 
-const CREATE = script('create-session', 2);
-const SLIDE = script('slide-session', 1);
-const ADD_REVOCATION = script('add-revocation', 1);
-const READ_REVOCATIONS = script('read-revocations', 1);
+const CREATE = script('create-session');
+const SLIDE = script('slide-session');
+const ADD_REVOCATION = script('add-revocation');
+const READ_REVOCATIONS = script('read-revocations');
 
 /**
  * | key         | type   | holds                                                                | goes away                        |

@@ -13,6 +13,10 @@ export class SingleNodeBackplane extends Backplane {
     // Nothing was joined.
   }
 
+  override hearing(): number {
+    return 1;
+  }
+
   override send(): Promise<number> {
     return Promise.resolve(0);
   }

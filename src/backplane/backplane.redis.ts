@@ -29,6 +29,8 @@ interface Channel {
   /** Where it was last subscribed, confirmed or not. */
   session: Session | null;
   isConfirmed: boolean;
+  /** Rises with each confirmation after a time without; what `hearing` answers. */
+  hearing: number;
   waiters: Waiter[];
 }
 
@@ -63,6 +65,7 @@ export class RedisBackplane extends Backplane {
   private readonly waiting = new Set<Channel>();
   /** Once confirmed, and lost since: what was said there meanwhile went unheard. */
   private readonly missing = new Set<Channel>();
+  private confirmations = 0;
   private hasRecovered = false;
   private resumedAt = 0;
   private readonly ticks: NodeJS.Timeout;
@@ -119,6 +122,11 @@ export class RedisBackplane extends Backplane {
     return this.channels[topic].get(address)?.isConfirmed ?? false;
   }
 
+  override hearing(topic: Topic, address: Address): number {
+    const channel = this.channels[topic].get(address);
+    return channel?.isConfirmed === true ? channel.hearing : 0;
+  }
+
   override async send(topic: Topic, address: Address, kind: Kind, payload: string): Promise<number> {
     const heard = await this.client.command('SPUBLISH', this.nameOf(topic, address), this.node + kind + payload);
     return Math.max(0, Number(heard) - (this.isJoined(topic, address) ? 1 : 0));
@@ -139,7 +147,7 @@ export class RedisBackplane extends Backplane {
   private add(topic: Topic, address: Address): Channel {
     const name = this.nameOf(topic, address);
     const tag = `{${bucketOf(address)}}`;
-    const channel = { name, topic, address, tag, joins: 0, session: null, isConfirmed: false, waiters: [] };
+    const channel = { name, topic, address, tag, joins: 0, session: null, isConfirmed: false, hearing: 0, waiters: [] };
     this.channels[topic].set(address, channel);
     return channel;
   }
@@ -220,6 +228,7 @@ export class RedisBackplane extends Backplane {
   }
 
   private confirmed(channel: Channel): void {
+    if (!channel.isConfirmed) channel.hearing = ++this.confirmations;
     channel.isConfirmed = true;
     if (this.missing.delete(channel)) this.hasRecovered = true;
     if (channel.waiters.length > 0) this.answerWaiters(channel);

@@ -13,9 +13,16 @@ export type Kind =
   | 'd'
   /** The address came, went, hid or showed itself. */
   | 'p'
+  /** Whom the address blocks has changed. */
+  | 'b'
   /** An ephemeral message for the connections of the address, and its answer. */
   | 'u'
   | 'a'
+  /** Which devices of the address are connected, and the answer: `<name of the question> <device> …`. */
+  | 'q'
+  | 'w'
+  /** A device of the address was ended by its owner. */
+  | 'x'
   /** Sessions of the address were ended: the store says which. */
   | 's';
 
@@ -36,6 +43,12 @@ export abstract class Backplane {
   abstract join(topic: Topic, address: Address): Promise<void>;
 
   abstract leave(topic: Topic, address: Address): void;
+
+  /**
+   * 0 where what others send to the topic may go unheard now, as far as this node knows, else a number that was never
+   * there before it was heard again. While it stays the same, nothing has been missed.
+   */
+  abstract hearing(topic: Topic, address: Address): number;
 
   /** Resolves with how many other nodes heard it. */
   abstract send(topic: Topic, address: Address, kind: Kind, payload: string): Promise<number>;

@@ -90,11 +90,17 @@ describe('settings', () => {
       RATE_LIMIT_MAX_REQUESTS: '5',
       SEND_RATE_PER_SECOND: '0.5',
       SEND_BURST: '1',
+      SEND_RATE_PER_IP: '7.5',
+      MAX_STRANGER_MESSAGES: '9',
       MAX_CONNECTIONS_PER_IP: '3',
       MAX_CONNECTIONS: '4',
+      METRICS_PORT: '9000',
+      METRICS_HOST: '::1',
       DRAIN_SECONDS: '2.5',
+      ADMIN_TOKEN: 'a-token-of-exactly-32-characters',
     });
     expect({ ...settings }).toEqual({
+      adminToken: 'a-token-of-exactly-32-characters',
       port: 0,
       host: '::1',
       environment: 'production',
@@ -124,8 +130,12 @@ describe('settings', () => {
       rateLimitMaxRequests: 5,
       sendRatePerSecond: 0.5,
       sendBurst: 1,
+      sendRatePerIp: 7.5,
+      maxStrangerMessages: 9,
       maxConnectionsPerIp: 3,
       maxConnections: 4,
+      metricsPort: 9000,
+      metricsHost: '::1',
       drainSeconds: 2.5,
     });
     expect(Object.keys(settings)).toHaveLength(SETTING_ROWS.length);
@@ -296,6 +306,18 @@ describe('a secret in a file', () => {
 
   it('is there for secrets only', () => {
     expect(problemsOf({ PORT_FILE: '/dev/null', STORAGE_FILE: '/dev/null' })).toEqual([]);
+  });
+});
+
+describe('ADMIN_TOKEN', () => {
+  it('may be missing, and has at least 32 characters that a header can carry', () => {
+    expect(loadSettings({}).adminToken).toBe('');
+    for (const wrong of ['short', 'x'.repeat(31), 'x'.repeat(513), `${'x'.repeat(32)} y`, 'ä'.repeat(40)]) {
+      const [problem = '', ...rest] = problemsOf({ ADMIN_TOKEN: wrong });
+      expect(rest).toEqual([]);
+      expect(problem).toMatch(/^ADMIN_TOKEN must be at least 32/);
+      expect(problem).not.toContain(wrong);
+    }
   });
 });
 

@@ -112,7 +112,8 @@ function misspelled(environment: Environment): string[] {
   return Object.keys(environment)
     .filter((name) => !known.includes(name))
     .flatMap((name) => {
-      const meant = known.find((candidate) => resembles(name.toUpperCase(), candidate));
+      const alike = known.filter((candidate) => resembles(name.toUpperCase(), candidate));
+      const [meant] = alike.sort((a, b) => distance(name.toUpperCase(), a) - distance(name.toUpperCase(), b));
       return meant === undefined ? [] : [`${name} is not a setting; did you mean ${meant}?`];
     });
 }

@@ -205,6 +205,18 @@ export class Settings {
   @ValidateBy({ name: 'isPublicDomain', validator: { validate: (value) => value === '' || isDomain(value) } })
   readonly publicDomain!: string;
 
+  @Setting({
+    name: 'ADMIN_TOKEN',
+    unit: 'text',
+    fallback: '',
+    meaning:
+      'What operators send as `Authorization: Bearer` for calls that are theirs; such as `openssl rand -base64 32` writes. None: in `signed` mode nobody may make them, in `open` mode everybody. `ADMIN_TOKEN_FILE` may name a file that holds it.',
+    must: 'at least 32 (and at most 512) printable ASCII characters without a space',
+    isSecret: true,
+  })
+  @Matches(/^([\x21-\x7e]{32,512})?$/)
+  readonly adminToken!: string;
+
   @Setting(
     {
       name: 'MAX_OFFLINE_MESSAGES',
@@ -248,6 +260,22 @@ export class Settings {
   @Min(0.001)
   @Max(1)
   readonly senderShare!: number;
+
+  @Setting(
+    {
+      name: 'MAX_STRANGER_MESSAGES',
+      unit: 'messages',
+      fallback: '20',
+      meaning:
+        'How many messages may wait of one sender whom the recipient never wrote to, took mail of or allowed; all of these together may fill one SENDER_SHARE. Signed mode only. 0: nobody may write first.',
+      must: 'a whole number from 0 to 1000000',
+    },
+    asNumber,
+  )
+  @IsInt()
+  @Min(0)
+  @Max(1_000_000)
+  readonly maxStrangerMessages!: number;
 
   @Setting({
     name: 'QUEUE_OVERFLOW',
@@ -389,6 +417,21 @@ export class Settings {
 
   @Setting(
     {
+      name: 'SEND_RATE_PER_IP',
+      unit: 'messages per second; 0: no limit',
+      fallback: '200',
+      meaning:
+        'Messages to be stored, of all addresses behind one IP address together, on each node; one above 4 KiB counts as several. 20 s of them may come at once.',
+      must: 'a number of at least 0',
+    },
+    asNumber,
+  )
+  @IsNumber()
+  @Min(0)
+  readonly sendRatePerIp!: number;
+
+  @Setting(
+    {
       name: 'MAX_CONNECTIONS_PER_IP',
       unit: 'connections',
       fallback: '200',
@@ -417,6 +460,33 @@ export class Settings {
 
   @Setting(
     {
+      name: 'METRICS_PORT',
+      unit: 'TCP port',
+      fallback: '9464',
+      meaning:
+        'Where Prometheus reads `/metrics`; 0 takes any free port. One that is taken refuses the start in production, and is a warning elsewhere.',
+      must: 'a whole number from 0 to 65535',
+    },
+    asNumber,
+  )
+  @IsInt()
+  @Min(0)
+  @Max(65535)
+  readonly metricsPort!: number;
+
+  @Setting({
+    name: 'METRICS_HOST',
+    unit: 'IP address or host name',
+    fallback: '127.0.0.1',
+    meaning:
+      'The interface of METRICS_PORT. What it tells is for the operator alone: in a container, the network of the scraper.',
+    must: 'an IP address or a host name',
+  })
+  @ValidateBy({ name: 'isHost', validator: { validate: isHost } })
+  readonly metricsHost!: string;
+
+  @Setting(
+    {
       name: 'DRAIN_SECONDS',
       unit: 'seconds',
       fallback: '20',
@@ -430,6 +500,11 @@ export class Settings {
   @Min(0)
   @Max(3600)
   readonly drainSeconds!: number;
+
+  /** Only where addresses are proved: where anybody may claim a known one, strangers need not be strange. */
+  get tellsStrangers(): boolean {
+    return (this.authMode as string) === 'signed';
+  }
 
   get retentionMs(): number {
     return Math.round(this.messageRetentionHours * HOUR_MS);

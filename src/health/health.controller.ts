@@ -62,7 +62,7 @@ export class HealthController {
       timer = setTimeout(() => resolve('late'), STORE_ANSWERS_WITHIN_MS);
     });
     try {
-      const answer = await Promise.race([this.queue.ledger(), late]);
+      const answer = await Promise.race([this.queue.reach(), late]);
       return answer === 'late' ? indicator.down('no answer in time') : indicator.up();
     } catch {
       return indicator.down('unavailable');

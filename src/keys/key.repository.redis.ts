@@ -1,14 +1,13 @@
-import type { Address } from '@relay/protocol';
+import { type Address, isScheme, isSignature } from '@relay/protocol';
 import { readFileSync } from 'node:fs';
 import type { RedisClient, Script } from '../redis/redis-client.redis.js';
 import { replyCode } from '../redis/redis-error.redis.js';
 import { BUCKETS, bucketOf } from '../redis/redis-key.redis.js';
-import { KeyRepository, type PublicKey } from './key.repository.js';
+import { KeyRepository, type KeySignature, type PublicKey, type Put } from './key.repository.js';
 
 const script = (name: string): Script => ({
   name: `key-${name}`,
   lua: readFileSync(new URL(`./${name}.lua`, import.meta.url), 'utf8'),
-  numberOfKeys: 2,
 });
 
 const PUT = script('put');
@@ -20,8 +19,9 @@ const COUNT_MAX_AGE_MS = 1000;
 /**
  * | key         | type   | holds                                                              | goes away           |
  * |-------------|--------|--------------------------------------------------------------------|---------------------|
- * | `key:{b}:A` | hash   | `publicKey` as a JSON string, `createdAt` and `updatedAt` in ms    | when its owner says |
- * | `keys:{b}`  | string | how many of these the bucket holds                                 | at 0                |
+ * | `key:{b}:A` | hash   | `publicKey` as a JSON string, `createdAt` and `updatedAt` in ms; of a signed one `version`, `scheme`, `signature` | when its owner says |
+ * |             |        | `floor`: the highest version that was ever signed                   | never               |
+ * | `keys:{b}`  | string | how many public keys the bucket holds                               | at 0                |
  *
  * JSON, since any text must come back as it was, also one that UTF-8 cannot. What somebody wrote there by hand and
  * cannot be read is taken as absent, and the next `put` replaces it.
@@ -36,16 +36,25 @@ export class RedisKeyRepository extends KeyRepository {
     super();
   }
 
-  override async put(address: Address, publicKey: string): Promise<PublicKey> {
+  override async put(address: Address, publicKey: string, signed: KeySignature | null = null): Promise<Put> {
     const now = this.clock.now();
-    const createdAt = Number(await this.client.run(PUT, this.keysOf(address), [JSON.stringify(publicKey), now]));
+    const signature = signed === null ? ['', '', ''] : [signed.version, signed.scheme, signed.signature];
+    const args = [JSON.stringify(publicKey), now, ...signature];
+    const [kind, ...rest] = (await this.client.run(PUT, this.keysOf(address), args)) as [string, ...unknown[]];
+    if (kind === 'unsigned' || kind === 'stale') return { kind };
+    const createdAt = Number(rest[0]);
+    if (kind === 'repeat' && signed !== null) {
+      const [, updatedAt, scheme, first] = rest;
+      const key = { address, publicKey, createdAt, updatedAt: Number(updatedAt) };
+      return { kind, key: { ...key, signed: parseSignature([signed.version, scheme, first].map(String)) } };
+    }
     this.counted = null;
-    return { address, publicKey, createdAt, updatedAt: now };
+    return { kind: 'stored', key: { address, publicKey, createdAt, updatedAt: now, signed }, isChange: rest[1] === 1 };
   }
 
   override async get(address: Address): Promise<PublicKey | null> {
     try {
-      const fields = ['publicKey', 'createdAt', 'updatedAt'];
+      const fields = ['publicKey', 'createdAt', 'updatedAt', 'version', 'scheme', 'signature'];
       return parseKey(address, await this.client.command('HMGET', this.keyOf(address), ...fields));
     } catch (error) {
       if (replyCode(error) === 'WRONGTYPE') return null;
@@ -97,13 +106,19 @@ export class RedisKeyRepository extends KeyRepository {
   }
 }
 
-/** `reply`: publicKey, createdAt, updatedAt. */
+/** `reply`: publicKey, createdAt, updatedAt, version, scheme, signature. */
 function parseKey(address: Address, reply: unknown): PublicKey | null {
-  const [json, ...times] = reply as (string | null)[];
+  const [json, created, updated, ...signature] = reply as (string | null)[];
   const publicKey = parseText(json);
-  const [createdAt = null, updatedAt = null] = times.map(parseCount);
+  const [createdAt = null, updatedAt = null] = [created, updated].map(parseCount);
   if (publicKey === null || createdAt === null || updatedAt === null) return null;
-  return { address, publicKey, createdAt, updatedAt };
+  return { address, publicKey, createdAt, updatedAt, signed: parseSignature(signature) };
+}
+
+function parseSignature([versionText, scheme, signature]: readonly (string | null)[]): KeySignature | null {
+  const version = Number(versionText ?? 0);
+  if (!Number.isSafeInteger(version) || version < 1 || !isScheme(scheme) || !isSignature(signature)) return null;
+  return { version, scheme, signature };
 }
 
 function parseText(json: string | null | undefined): string | null {

@@ -1,7 +1,14 @@
-import { ApiProperty } from '@nestjs/swagger';
-import { type Address, LIMITS } from '@relay/protocol';
-import { IsEmpty, IsString, Length } from 'class-validator';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { type Address, LIMITS, type Scheme, SCHEMES } from '@relay/protocol';
+import { IsIn, IsInt, IsString, Length, Max, Min, ValidateIf } from 'class-validator';
 import { ADDRESS_SCHEMA, AddressProperty } from '../common/dto.js';
+
+const VERSION_MUST = 'must be a whole number from 1 on, beside signature and scheme';
+
+/** All three or none: a signature of which a part is missing would only look like one. */
+function isSigned({ signature, scheme, version }: UploadKeyDto): boolean {
+  return [signature, scheme, version].some((member) => member !== undefined && member !== null);
+}
 
 export class UploadKeyDto {
   @AddressProperty()
@@ -12,9 +19,27 @@ export class UploadKeyDto {
   @Length(1, LIMITS.publicKeyLength, { message: `must have 1 to ${LIMITS.publicKeyLength} characters` })
   readonly publicKey!: string;
 
-  /** A signature that nobody verified would only look like one. */
-  @IsEmpty({ message: 'is not supported by this version' })
-  readonly signature?: undefined;
+  /** Whether it is one is for its verification to say: in that form or another, a wrong one is refused alike. */
+  @ApiPropertyOptional({
+    description:
+      'By the key of the address, over `key-<domain>-<address>-<version>-<publicKey>`; with scheme and version.',
+    pattern: '^0x[0-9a-fA-F]{130}$',
+  })
+  @ValidateIf(isSigned)
+  @IsString({ message: 'must be a string, beside scheme and version' })
+  readonly signature?: string;
+
+  @ApiPropertyOptional({ enum: SCHEMES })
+  @ValidateIf(isSigned)
+  @IsIn(SCHEMES, { message: `must be one of ${SCHEMES.join(', ')}, beside signature and version` })
+  readonly scheme?: Scheme;
+
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER })
+  @ValidateIf(isSigned)
+  @IsInt({ message: VERSION_MUST })
+  @Min(1, { message: VERSION_MUST })
+  @Max(Number.MAX_SAFE_INTEGER, { message: VERSION_MUST })
+  readonly version?: number;
 }
 
 export class KeyUploadedDto {
@@ -40,6 +65,15 @@ export class PublicKeyDto {
 
   @ApiProperty({ type: 'integer', description: 'ms since 1970' })
   readonly updatedAt!: number;
+
+  @ApiPropertyOptional({ description: 'Of the address, over `key-<domain>-<address>-<version>-<publicKey>`.' })
+  readonly signature?: string;
+
+  @ApiPropertyOptional({ enum: SCHEMES })
+  readonly scheme?: Scheme;
+
+  @ApiPropertyOptional({ type: 'integer', minimum: 1 })
+  readonly version?: number;
 }
 
 export class PublicKeysDto {

@@ -1,4 +1,14 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  createParamDecorator,
+  type ExecutionContext,
+  Get,
+  HttpCode,
+  Param,
+  Post,
+  Query,
+} from '@nestjs/common';
 import { ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { Address } from '@relay/protocol';
 import { AddressPipe } from '../common/address.pipe.js';
@@ -7,6 +17,12 @@ import { ADDRESS_SCHEMA, AddressesDto } from '../common/dto.js';
 import { ApiProblems } from '../common/problem.dto.js';
 import { OnlineQueryDto, OnlineUsersDto, StatusDto, StatusesDto } from './presence.dto.js';
 import { PresenceService } from './presence.service.js';
+
+/** Who asks, where the guard before this knows it. */
+const Viewer = createParamDecorator((_: unknown, context: ExecutionContext): Address | null => {
+  const { caller } = context.switchToHttp().getRequest<{ caller?: { session?: { address: Address } } }>();
+  return caller?.session?.address ?? null;
+});
 
 @ApiTags('presence')
 @ApiProblems()
@@ -20,8 +36,8 @@ export class PresenceController {
   @Post('batch')
   @HttpCode(200)
   @ApiOkResponse({ type: StatusesDto })
-  async batch(@Body() { addresses }: AddressesDto): Promise<StatusesDto> {
-    const found = await this.presence.statuses(addresses);
+  async batch(@Body() { addresses }: AddressesDto, @Viewer() viewer: Address | null): Promise<StatusesDto> {
+    const found = await this.presence.statuses(addresses, viewer);
     const statuses = Object.fromEntries(addresses.map((address, i) => [address, found[i]?.online === true]));
     return { timestamp: this.clock.now(), statuses };
   }
@@ -36,8 +52,8 @@ export class PresenceController {
   @Get(':address')
   @ApiParam({ name: 'address', schema: { ...ADDRESS_SCHEMA } })
   @ApiOkResponse({ type: StatusDto })
-  async status(@Param('address', AddressPipe) address: Address): Promise<StatusDto> {
-    const [status] = await this.presence.statuses([address]);
+  async status(@Param('address', AddressPipe) address: Address, @Viewer() viewer: Address | null): Promise<StatusDto> {
+    const [status] = await this.presence.statuses([address], viewer);
     return { address, online: status?.online === true, timestamp: this.clock.now() };
   }
 }

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { Backplane } from '../backplane/backplane.js';
+import { ContactRepository } from '../contacts/contact.repository.js';
 import { PresenceController } from './presence.controller.js';
 import { PresenceRepository } from './presence.repository.js';
 import { PresenceService } from './presence.service.js';
@@ -9,8 +10,9 @@ import { PresenceService } from './presence.service.js';
   providers: [
     {
       provide: PresenceService,
-      inject: [PresenceRepository, Backplane],
-      useFactory: (repository: PresenceRepository, backplane: Backplane) => new PresenceService(repository, backplane),
+      inject: [PresenceRepository, ContactRepository, Backplane],
+      useFactory: (repository: PresenceRepository, contacts: ContactRepository, backplane: Backplane) =>
+        new PresenceService(repository, contacts, backplane),
     },
   ],
   exports: [PresenceService],

@@ -2,6 +2,8 @@ import { type Address, RelayError } from '@relay/protocol';
 import { Backplane, type Kind, type Topic } from '../backplane/backplane.js';
 import { MemoryPresenceRepository } from './presence.repository.memory.js';
 import type { PresenceStatus } from './presence.repository.js';
+import { MemoryContactRepository } from '../contacts/contact.repository.memory.js';
+import { ManualClock } from '../../test/support/manual-clock.js';
 import { PresenceService, type PresenceWatcher } from './presence.service.js';
 
 const ALICE = `0x${'a'.repeat(40)}` as Address;
@@ -29,6 +31,10 @@ class Wires extends Backplane {
 
   override leave(_topic: Topic, address: Address): void {
     this.joins.set(address, this.joins.get(address)! - 1);
+  }
+
+  override hearing(_topic: Topic, address: Address): number {
+    return this.isDown ? 0 : (this.joins.get(address) ?? 0);
   }
 
   override send(_topic: Topic, address: Address, kind: Kind, payload: string): Promise<number> {
@@ -71,6 +77,8 @@ class Store extends MemoryPresenceRepository {
 class Watcher implements PresenceWatcher {
   readonly told: [Address, PresenceStatus][] = [];
 
+  constructor(readonly address: Address | null = null) {}
+
   presenceChanged(address: Address, status: PresenceStatus): void {
     this.told.push([address, status]);
   }
@@ -81,6 +89,7 @@ const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resol
 describe('presence between two nodes', () => {
   let clock: { ms: number; now(): number };
   let store: Store;
+  let contacts: MemoryContactRepository;
   let here: Wires;
   let presence: PresenceService;
   let elsewhere: PresenceService;
@@ -89,11 +98,39 @@ describe('presence between two nodes', () => {
   beforeEach(() => {
     clock = { ms: 1_000_000, now: () => clock.ms };
     store = new Store(clock);
+    contacts = new MemoryContactRepository(new ManualClock());
     const all: Wires[] = [];
     here = new Wires('here', all);
-    presence = new PresenceService(store, here);
-    elsewhere = new PresenceService(store, new Wires('there', all));
+    presence = new PresenceService(store, contacts, here);
+    elsewhere = new PresenceService(store, contacts, new Wires('there', all));
     watcher = new Watcher();
+  });
+
+  it('shows an address offline to whom it blocks, from then on until it blocks them no more, and to nobody else', async () => {
+    const blocked = new Watcher(BOB);
+    await elsewhere.connected(ALICE, '1');
+    await presence.watch(watcher, [ALICE]);
+    await presence.watch(blocked, [ALICE]);
+    await contacts.put('blocked', ALICE, BOB);
+    elsewhere.blocksChanged(ALICE);
+    await settled();
+    clock.ms += 1;
+    await elsewhere.disconnected(ALICE, '1');
+    await settled();
+    await elsewhere.connected(ALICE, '2');
+    await settled();
+    expect(blocked.told.map(([, status]) => status)).toEqual([ONLINE, NEVER_SEEN]);
+    expect(watcher.told.map(([, { online }]) => online)).toEqual([true, false, true]);
+    expect(await presence.statuses([ALICE], BOB)).toEqual([NEVER_SEEN]);
+    expect(await presence.statuses([ALICE], null)).toEqual([ONLINE]);
+    const late = new Watcher(BOB);
+    await presence.watch(late, [ALICE]);
+    expect(late.told).toEqual([[ALICE, NEVER_SEEN]]);
+    await contacts.remove('blocked', ALICE, BOB);
+    presence.blocksChanged(ALICE);
+    await settled();
+    expect(blocked.told.at(-1)).toEqual([ALICE, ONLINE]);
+    expect(watcher.told).toHaveLength(3);
   });
 
   it('tells watchers on either node', async () => {

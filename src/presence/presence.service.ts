@@ -1,9 +1,12 @@
 import { type Address, LIMITS, RelayError } from '@relay/protocol';
 import type { Backplane } from '../backplane/backplane.js';
+import type { ContactRepository } from '../contacts/contact.repository.js';
 import type { OnlinePage, PresenceRepository, PresenceStatus } from './presence.repository.js';
 
 /** Somebody who is told when an address they watch comes or goes. */
 export interface PresenceWatcher {
+  /** Who watches: those who block that address look offline to it. `null` before it is known. */
+  readonly address: Address | null;
   presenceChanged(address: Address, status: PresenceStatus): void;
 }
 
@@ -13,11 +16,16 @@ interface Watched {
   /** What they were told last, and by which look. */
   told: PresenceStatus | null;
   toldBy: number;
+  /** To whom it looks offline whatever it is. */
+  blocked: ReadonlySet<Address>;
   /** Whether other nodes are heard. */
   isJoined: boolean;
 }
 
 const SLICE = 500;
+const NOBODY: ReadonlySet<Address> = new Set();
+const NO_WATCHERS: readonly PresenceWatcher[] = [];
+const UNSEEN: PresenceStatus = { online: false, lastSeen: null };
 
 /**
  * Presence and who is told of it. Subscriptions live as long as their connection, on its node. That something may have
@@ -33,6 +41,7 @@ export class PresenceService {
 
   constructor(
     private readonly repository: PresenceRepository,
+    private readonly contacts: Pick<ContactRepository, 'blockedBy'>,
     private readonly backplane: Backplane,
   ) {
     backplane.listen('p', (address) => void this.lookAgain([address]));
@@ -51,8 +60,19 @@ export class PresenceService {
     if (await this.repository.setVisible(address, visible)) await this.announce([address]);
   }
 
-  statuses(addresses: readonly Address[]): Promise<readonly PresenceStatus[]> {
-    return this.repository.statuses(addresses);
+  /** As they look to `viewer`; to nobody in particular where that is `null`. */
+  async statuses(addresses: readonly Address[], viewer: Address | null): Promise<readonly PresenceStatus[]> {
+    if (viewer === null) return this.repository.statuses(addresses);
+    const [statuses, blocked] = await Promise.all([
+      this.repository.statuses(addresses),
+      this.contacts.blockedBy(addresses),
+    ]);
+    return statuses.map((status, i) => (blocked[i]!.has(viewer) ? UNSEEN : status));
+  }
+
+  /** That address looks different to somebody. */
+  blocksChanged(address: Address): void {
+    void this.announce([address]);
   }
 
   online(after: Address | null, limit: number): Promise<OnlinePage> {
@@ -120,7 +140,7 @@ export class PresenceService {
     const known = this.watched.get(address);
     known?.watchers.add(watcher);
     if (known !== undefined) return;
-    const watched = { watchers: new Set([watcher]), told: null, toldBy: 0, isJoined: false };
+    const watched = { watchers: new Set([watcher]), told: null, toldBy: 0, blocked: NOBODY, isJoined: false };
     this.watched.set(address, watched);
     await this.join(address, watched);
   }
@@ -186,28 +206,55 @@ export class PresenceService {
   /** Tells the newcomer in any case, everybody else what is news. */
   private async look(addresses: readonly Address[], newcomer?: PresenceWatcher): Promise<void> {
     const look = ++this.looks;
-    const statuses = await this.repository.statuses(addresses);
+    const [statuses, blocked] = await Promise.all([
+      this.repository.statuses(addresses),
+      this.contacts.blockedBy(addresses),
+    ]);
     addresses.forEach((address, i) => {
       const watched = this.watched.get(address);
       if (watched === undefined) return;
-      const isTold = this.learn(address, watched, { status: statuses[i]!, look });
-      if (isTold || newcomer === undefined || !watched.watchers.has(newcomer)) return;
-      newcomer.presenceChanged(address, watched.told ?? statuses[i]!);
+      const told = this.learn(address, watched, { status: statuses[i]!, blocked: blocked[i]!, look });
+      if (newcomer === undefined || told.includes(newcomer) || !watched.watchers.has(newcomer)) return;
+      newcomer.presenceChanged(address, seenBy(newcomer, watched, watched.told ?? statuses[i]!));
     });
   }
 
-  /** True if it was news. Looks may end in another order than they began; an older one knows nothing new. */
+  /** Returns to whom it was news, and who was told. Looks may end in another order than they began; an older one knows nothing new. */
   private learn(
     address: Address,
     watched: Watched,
-    { status, look }: { status: PresenceStatus; look: number },
-  ): boolean {
-    if (look < watched.toldBy) return false;
-    const { told } = watched;
+    { status, blocked, look }: { status: PresenceStatus; blocked: ReadonlySet<Address>; look: number },
+  ): readonly PresenceWatcher[] {
+    if (look < watched.toldBy) return NO_WATCHERS;
+    const before = { told: watched.told, blocked: watched.blocked };
     watched.toldBy = look;
     watched.told = status;
-    if (told?.online === status.online && told.lastSeen === status.lastSeen) return false;
-    for (const watcher of watched.watchers) watcher.presenceChanged(address, status);
-    return true;
+    watched.blocked = blocked;
+    if (before.told !== null && isSame(before.told, status) && isSameSet(before.blocked, blocked)) return NO_WATCHERS;
+    const told: PresenceWatcher[] = [];
+    for (const watcher of watched.watchers) {
+      const seen = seenBy(watcher, watched, status);
+      // What somebody who is blocked sees never changes, until that is over.
+      if (before.told !== null && isSame(seenBy(watcher, before, before.told), seen)) continue;
+      watcher.presenceChanged(address, seen);
+      told.push(watcher);
+    }
+    return told;
   }
+}
+
+function seenBy(
+  { address }: PresenceWatcher,
+  { blocked }: Pick<Watched, 'blocked'>,
+  status: PresenceStatus,
+): PresenceStatus {
+  return address !== null && blocked.has(address) ? UNSEEN : status;
+}
+
+function isSameSet(a: ReadonlySet<Address>, b: ReadonlySet<Address>): boolean {
+  return a.size === b.size && [...a].every((address) => b.has(address));
+}
+
+function isSame(a: PresenceStatus, b: PresenceStatus): boolean {
+  return a.online === b.online && a.lastSeen === b.lastSeen;
 }

@@ -4,7 +4,6 @@ import type { Script } from '../redis/redis-client.redis.js';
 const script = (name: string): Script => ({
   name: `presence-${name}`,
   lua: readFileSync(new URL(`./${name}.lua`, import.meta.url), 'utf8'),
-  numberOfKeys: 1,
 });
 
 export const RENEW = script('renew');

@@ -1,6 +1,7 @@
 -- Moves a device's cursor and frees what every device has passed. Allowed at maxmemory: it frees.
 -- ARGV[3] device · [4] ms and [5] sequence of the id up to which · [6] claim, 0: none needed
 -- ARGV[7] '' or the id after which a live connection still reads · [8] '' or [[sequence, sender, messageId], …]
+-- ARGV[9] '', or where other nodes may hold the address: 1 or 0, whether this node listens to the mailbox, and the node
 -- -> {'acknowledged', sequence of the furthest cursor before, silent ranges, field of the receipts owed or ''}
 --    {'ahead'} · {'superseded'}
 local deviceId, ms, sequence, claim = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -8,13 +9,13 @@ local known = redis.call('HMGET', ST, 's', 'v')
 if not known[1] then return { 'ahead' } end
 loadState(known[1])
 if sequence > S[LAST] or ms > S[LAST_MS] then return { 'ahead' } end
-local devices = known[2] and cmsgpack.unpack(known[2]) or {}
+local devices, areRead = devicesIn(known[2])
 local device
 for _, one in ipairs(devices) do
   if one[1] == deviceId then device = one end
 end
 -- A smaller one was rolled back with Redis: nobody came later.
-if claim > 0 and (not device or device[5] > claim) then return { 'superseded' } end
+if claim > 0 and (device and device[5] > claim or not device and areRead) then return { 'superseded' } end
 -- Before the cursor moves: an acknowledgement that comes after the expiry comes too late to count.
 expireDue()
 
@@ -25,7 +26,7 @@ if found then
   local _
   _, foundSequence = idParts(found[1])
 end
-if foundSequence == sequence and found[1] ~= ms .. '-' .. sequence then return { 'ahead' } end
+if found and foundSequence == sequence and found[1] ~= ms .. '-' .. sequence then return { 'ahead' } end
 if foundSequence ~= sequence then
   -- Its entry is gone, or that is no id we ever gave: then there is one in between.
   local after = redis.call('XRANGE', MB, found and '(' .. found[1] or '-', '+', 'COUNT', 1)[1]
@@ -37,7 +38,7 @@ if foundSequence ~= sequence then
 end
 
 if not device then
-  device = { deviceId, 0, 0, now, 0 }
+  device = { deviceId, 0, 0, now, claim }
   devices[#devices + 1] = device
 end
 device[4] = now
@@ -88,13 +89,43 @@ if sequence > before then
   end
 end
 
+-- Several classic connections have one cursor; those on other nodes say how far they are when they acknowledge. One that
+-- did not say may be anywhere. -> the place up to which they hold nothing back
+local function passedElsewhere()
+  local places, others, lowestMs, lowest = {}, listenersElsewhere(ARGV[9]), math.huge, math.huge
+  local isRead, known = pcall(cmsgpack.unpack, redis.call('HGET', ST, 'p') or '\144')
+  if others <= 0 then
+    redis.call('HDEL', ST, 'p')
+    return lowestMs, lowest
+  end
+  local node = string.sub(ARGV[9], 2)
+  for _, place in ipairs(isRead and type(known) == 'table' and known or {}) do
+    -- Of a node that ended, or fell silent: whoever lags for a minute is cut off.
+    if place[1] ~= node and place[4] > now - PLACE_KEPT_MS then
+      places[#places + 1] = place
+      if place[3] < lowest then lowestMs, lowest = place[2], place[3] end
+    end
+  end
+  local isKnown = #places >= others
+  local ownMs, own = 2 ^ 53, 2 ^ 53
+  if ARGV[7] ~= '' then ownMs, own = idParts(ARGV[7]) end
+  places[#places + 1] = { node, ownMs, own, now }
+  redis.call('HSET', ST, 'p', cmsgpack.pack(places))
+  if not isKnown then return 0, 0 end
+  return lowestMs, lowest
+end
+
 local floorMs, floor = passedByAll(devices, deviceId)
 if ARGV[7] ~= '' then
   local keepMs, keep = idParts(ARGV[7])
   if keep < floor then floorMs, floor = keepMs, keep end
 end
+if ARGV[9] ~= '' then
+  local keepMs, keep = passedElsewhere()
+  if keep < floor then floorMs, floor = keepMs, keep end
+end
 if HISTORY_MS > 0 then
-  if floor > 0 and redis.call('XTRIM', MB, 'MINID', math.min(floorMs, now - HISTORY_MS) .. '-' .. floor + 1) > 0 then frontMoved() end
+  if floor > 0 then trim(math.min(floorMs, now - HISTORY_MS), floor) end
   local first = firstEntry()
   if first then
     local firstMs, firstSequence = idParts(first[1])
@@ -102,8 +133,8 @@ if HISTORY_MS > 0 then
   end
 elseif floor >= S[LAST] then
   if S[DUE] ~= 0 then emptyLog() end
-elseif floor > 0 and redis.call('XTRIM', MB, 'MINID', floorMs .. '-' .. floor + 1) > 0 then
-  frontMoved()
+elseif floor > 0 then
+  trim(floorMs, floor)
 end
 saveState('v', cmsgpack.pack(devices))
 return { 'acknowledged', before, silent, owed }

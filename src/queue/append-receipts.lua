@@ -22,13 +22,7 @@ local function append(i)
   S[LAST] = S[LAST] + 1
   local value = ARGV[i] .. S[MESSAGES] .. ' ' .. S[BYTES] .. ' 0 ' .. ARGV[3] .. ' ' .. ARGV[i + 2] .. ' ' .. ARGV[i + 1]
     .. ' ' .. ARGV[i + 3] .. '\n'
-  local id = S[LAST_MS] .. '-' .. S[LAST]
-  if redis.pcall('XADD', MB, id, 'e', value).err then
-    local top = redis.call('XREVRANGE', MB, '+', '-', 'COUNT', 1)[1]
-    S[LAST_MS] = idParts(top[1]) + 1
-    id = S[LAST_MS] .. '-' .. S[LAST]
-    redis.call('XADD', MB, id, 'e', value)
-  end
+  local id = addEntry(value)
   if others > 0 then redis.call('SPUBLISH', MB, string.sub(ARGV[5], 2) .. 'e' .. id .. ' ' .. value) end
   return id
 end
@@ -48,7 +42,7 @@ if expires < S[LATEST_DUE] then S[IS_MIXED] = 1 else S[LATEST_DUE] = expires end
 if S[DUE] == 0 or expires < S[DUE] then setDue(expires) end
 
 local most = tonumber(ARGV[4])
-if redis.call('XLEN', MB) - (S[MESSAGES] - S[MESSAGES_AT_TRIM]) > most then
+if redis.call('XLEN', MB) - inLog() > most then
   local receipts = {}
   for _, entry in ipairs(redis.call('XRANGE', MB, '-', '+')) do
     local kind = header(entry)
@@ -60,7 +54,7 @@ if redis.call('XLEN', MB) - (S[MESSAGES] - S[MESSAGES_AT_TRIM]) > most then
     delete({ unpack(receipts, 1, surplus) })
     local _, sequence = idParts(receipts[surplus])
     S[DROPPED] = math.max(S[DROPPED], sequence)
-    frontMoved()
+    frontMoved(0, 0)
   end
 end
 saveState()

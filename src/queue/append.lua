@@ -15,14 +15,38 @@ if known[2] then
   return { 'repeat', id, (not isLost and (isRead or sequence <= S[FURTHEST])) and 1 or 0 }
 end
 
+-- As if it were stored, a repeat and another content with the same id included.
+if redis.call('HEXISTS', ST, 'b') == 1 and redis.call('ZSCORE', BLK, sender) then
+  local ghosts = string.gsub(MB, 'mb:', 'gho:', 1)
+  local print = redis.call('HGET', ghosts, digest)
+  if print then return print == fingerprint and { 'blocked' } or { 'refused', 'id_conflict' } end
+  if redis.call('HLEN', ghosts) >= 512 then redis.call('UNLINK', ghosts) end
+  redis.call('HSET', ghosts, digest, fingerprint)
+  redis.call('PEXPIRE', ghosts, STATE_TTL)
+  return { 'blocked' }
+end
+
 local bytes, maxMessages, maxBytes, share = #ARGV[8], MAX_MESSAGES, MAX_BYTES, SENDER_SHARE
 local hadExpired = S[DUE] > 0 and now >= S[DUE]
 if hadExpired then expireDue() end
 
+-- MAX_STRANGER below 0: everybody counts as known.
+local function isStranger(peer)
+  if MAX_STRANGER < 0 or redis.call('ZSCORE', string.gsub(MB, 'mb:', 'kno:', 1), peer) then return false end
+  return not redis.call('ZSCORE', string.gsub(MB, 'mb:', 'alw:', 1), peer)
+end
+
+local function shareOf(peer)
+  local count, size = string.match(redis.call('HGET', SHR, peer) or '0 0', '(%S+) (%S+)')
+  return tonumber(count), tonumber(size)
+end
+
 local function addShare(peer, messages, amount)
   if S[HAS_SHARES] == 0 then return end
-  local count, size = string.match(redis.call('HGET', SHR, peer) or '0 0', '(%S+) (%S+)')
-  redis.call('HSET', SHR, peer, count + messages .. ' ' .. size + amount)
+  for _, whose in ipairs({ peer, isStranger(peer) and '*' or nil }) do
+    local count, size = shareOf(whose)
+    redis.call('HSET', SHR, whose, string.format('%d %d', math.max(0, count + messages), math.max(0, size + amount)))
+  end
 end
 
 -- Counted once when the mailbox becomes half full, kept from then on: counting costs milliseconds.
@@ -36,7 +60,12 @@ local function countShares()
       shares[peer] = { found[1] + 1, found[2] + size }
     end
   end
-  for peer, found in pairs(shares) do redis.call('HSET', SHR, peer, found[1] .. ' ' .. found[2]) end
+  local strangers = { 0, 0 }
+  for peer, found in pairs(shares) do
+    redis.call('HSET', SHR, peer, found[1] .. ' ' .. found[2])
+    if isStranger(peer) then strangers = { strangers[1] + found[1], strangers[2] + found[2] } end
+  end
+  if MAX_STRANGER >= 0 then redis.call('HSET', SHR, '*', strangers[1] .. ' ' .. strangers[2]) end
   redis.call('PEXPIRE', SHR, STATE_TTL)
   S[HAS_SHARES] = 1
 end
@@ -45,8 +74,18 @@ local function isOverShare()
   if share >= 1 then return false end
   if S[PENDING] * 2 < maxMessages and S[PENDING_BYTES] * 2 < maxBytes then return false end
   if S[HAS_SHARES] == 0 then countShares() end
-  local count, size = string.match(redis.call('HGET', SHR, sender) or '0 0', '(%S+) (%S+)')
-  return count + 1 > maxMessages * share and count + 0 > 0 or size + bytes > maxBytes * share and count + 0 > 0
+  local count, size = shareOf(sender)
+  return count > 0 and (count + 1 > maxMessages * share or size + bytes > maxBytes * share)
+end
+
+-- Below what the quick script takes, it cannot be.
+local function isOverStrangers()
+  if MAX_STRANGER < 0 or S[PENDING] + 1 <= QUICK_MESSAGES and S[PENDING_BYTES] + bytes <= QUICK_BYTES then return false end
+  if not isStranger(sender) then return false end
+  if S[HAS_SHARES] == 0 then countShares() end
+  if shareOf(sender) + 1 > MAX_STRANGER then return true end
+  local count, size = shareOf('*')
+  return count > 0 and (count + 1 > maxMessages * share or size + bytes > maxBytes * share)
 end
 
 local function obstacle()
@@ -83,13 +122,14 @@ local function makeRoom()
     setPending(S[PENDING] - 1, S[PENDING_BYTES] - size)
     S[DROPPED] = math.max(S[DROPPED], sequence)
     redis.call('HINCRBY', TOT, 'd', 1)
-    frontMoved()
+    frontMoved(1, size)
   until not obstacle()
   return true
 end
 
-local why = obstacle()
-if why and not (DROPS_OLDEST == 1 and makeRoom()) then
+local tooStrange = isOverStrangers()
+local why = tooStrange and 'stranger_share_full' or obstacle()
+if why and not (DROPS_OLDEST == 1 and not tooStrange and makeRoom()) then
   if hadExpired or S[HAS_SHARES] == 1 then saveState() end
   return { 'refused', why }
 end
@@ -101,28 +141,24 @@ S[MESSAGES] = S[MESSAGES] + 1
 S[BYTES] = S[BYTES] + bytes
 local value = string.sub(fingerprint, 1, 1) .. S[MESSAGES] .. ' ' .. S[BYTES] .. ' ' .. bytes .. ' ' .. ARGV[6] .. ' '
   .. ARGV[7] .. ' ' .. sender .. ' ' .. messageId .. '\n' .. ARGV[8]
-local id = S[LAST_MS] .. '-' .. S[LAST]
-if redis.pcall('XADD', MB, id, 'e', value).err then
-  -- Somebody else wrote into the log with a later time.
-  local top = redis.call('XREVRANGE', MB, '+', '-', 'COUNT', 1)[1]
-  S[LAST_MS] = idParts(top[1]) + 1
-  id = S[LAST_MS] .. '-' .. S[LAST]
-  redis.call('XADD', MB, id, 'e', value)
-end
+local id = addEntry(value)
 addShare(sender, 1, bytes)
 setPending(S[PENDING] + 1, S[PENDING_BYTES] + bytes)
 if expires < S[LATEST_DUE] then S[IS_MIXED] = 1 else S[LATEST_DUE] = expires end
 if S[DUE] == 0 or expires < S[DUE] then setDue(expires) end
 
 -- A device that stays behind while another keeps up loses its oldest entries, so it never closes the mailbox.
-while S[MESSAGES] - S[MESSAGES_AT_TRIM] > maxMessages or S[BYTES] - S[BYTES_AT_TRIM] > maxBytes do
+local count, size = inLog()
+while count > maxMessages or size > maxBytes do
   local first = firstEntry()
   if not first then break end
+  local kind, _, _, own = header(first)
   local _, sequence = idParts(first[1])
-  if sequence > S[FURTHEST] then break end
+  if kind and sequence > S[FURTHEST] then break end
   redis.call('XDEL', MB, first[1])
-  S[DROPPED] = math.max(S[DROPPED], sequence)
-  frontMoved()
+  if kind then S[DROPPED] = math.max(S[DROPPED], sequence) end
+  frontMoved(kind and isMessage(kind) and 1 or 0, own or 0)
+  count, size = inLog()
 end
 
 redis.call('HINCRBY', TOT, 'a', 1)
@@ -135,14 +171,15 @@ if S[MESSAGES] % 512 == 0 and redis.call('HLEN', ST) > 1024 then
     if #records[i] == 22 then sequences[#sequences + 1] = tonumber(string.match(records[i + 1], '-(%d+)')) end
   end
   table.sort(sequences)
-  local oldest = math.min(S[FURTHEST] + 1, sequences[#sequences - 512])
+  local oldest, forgotten = math.min(S[FURTHEST] + 1, sequences[#sequences - 512]), {}
   for i = 1, #records, 2 do
     if #records[i] == 22 then
       local sequence = tonumber(string.match(records[i + 1], '-(%d+)'))
       local isLost = string.find(records[i + 1], 'x', 1, true)
-      if sequence < oldest or (isLost and sequence < sequences[#sequences - 512]) then redis.call('HDEL', ST, records[i]) end
+      if sequence < oldest or (isLost and sequence < sequences[#sequences - 512]) then forgotten[#forgotten + 1] = records[i] end
     end
   end
+  for i = 1, #forgotten, 1000 do redis.call('HDEL', ST, unpack(forgotten, i, math.min(i + 999, #forgotten))) end
 end
 
 local others = listenersElsewhere(ARGV[9])

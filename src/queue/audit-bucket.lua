@@ -1,5 +1,5 @@
 -- What the totals of a bucket say, and what the states of its mailboxes do, at one instant; changes nothing.
--- KEYS[1] tot · [2…] st of each mailbox, the last one repeated · ARGV[1] how many mailboxes
+-- KEYS[1] tot · [2…] st of each mailbox · ARGV[1] how many mailboxes
 -- -> {accepted, acknowledged, expired, dropped, mailboxes with waiting messages; by the states: waiting messages, mailboxes with some}
 local totals = redis.call('HMGET', KEYS[1], 'a', 'k', 'x', 'd', 'b')
 local answer = {}

@@ -67,8 +67,8 @@ const read = (name: string): string => {
   const lua = readFileSync(new URL(`./${name}.lua`, import.meta.url), 'utf8');
   return `#!lua flags=no-writes\n${lua}`;
 };
-const AUDIT: Script = { name: 'audit', lua: read('audit'), numberOfKeys: 3 };
-const AUDIT_BUCKET = read('audit-bucket');
+const AUDIT: Script = { name: 'audit', lua: read('audit') };
+const AUDIT_BUCKET: Script = { name: 'audit-bucket', lua: read('audit-bucket') };
 
 interface Seen {
   readonly exists: boolean;
@@ -112,7 +112,6 @@ async function storeClock(client: RedisClient): Promise<StoreClock> {
  * differs is looked at again before it counts.
  */
 export class MailboxAudit {
-  private readonly sums = new Map<number, Script>();
   private readonly ledger = { accepted: 0, acknowledged: 0, expired: 0, dropped: 0, pending: 0, mailboxes: 0 };
   private readonly differences: Difference[] = [];
   private differenceCount = 0;
@@ -236,25 +235,12 @@ export class MailboxAudit {
       const some = addresses.slice(i, i + most);
       const states = some.map((address) => this.key('st', bucket, address));
       const tot = this.key('tot', bucket);
-      const script = this.sumOf(states.length);
-      const padding = Array.from({ length: script.numberOfKeys - 1 - states.length }, () => states.at(-1) ?? tot);
-      const reply = await this.client.run(script, [tot, ...states, ...padding], [states.length]);
+      const reply = await this.client.run(AUDIT_BUCKET, [tot, ...states], [states.length]);
       const [a, k, x, d, b, pending, withPending] = (reply as number[]).map(Number) as SumsReply;
       waiting += pending;
       mailboxes += withPending;
       if (i + most >= addresses.length) return { totals: [a, k, x, d, b], waiting, mailboxes };
     }
-  }
-
-  /** A script's number of keys is fixed; so there is one for each power of two, all with the same text. */
-  private sumOf(states: number): Script {
-    const numberOfKeys = 1 + 2 ** Math.ceil(Math.log2(Math.max(1, states)));
-    let script = this.sums.get(numberOfKeys);
-    if (script === undefined) {
-      script = { name: 'audit-bucket', lua: AUDIT_BUCKET, numberOfKeys };
-      this.sums.set(numberOfKeys, script);
-    }
-    return script;
   }
 
   /** Those whose instant is long past: relays pass them on within seconds. */

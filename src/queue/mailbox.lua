@@ -4,11 +4,16 @@
 --                      <kind><ordinal> <total bytes> <bytes> <expires ms> <timestamp> <peer> <messageId>\n<content>
 --                      kind: m message, j message whose content is a JSON string, d delivered, r read, x expired.
 --                      ordinal and total bytes count the mailbox's messages up to and including this entry.
--- KEYS[2] st   hash    s state, v devices, z lost ranges, q read early; a digest for each remembered message
--- KEYS[3] tot  hash    of the bucket: a accepted, k acknowledged, x expired, d dropped, b mailboxes with pending messages
+-- KEYS[2] st   hash    s state, v devices, z lost ranges, q read early, p where each node's connections read, while there are
+--                      several; b while its owner blocks somebody; a digest for each remembered message
+-- KEYS[3] tot  hash    of the bucket: a accepted, k acknowledged, x expired, d dropped, b mailboxes with pending messages,
+--                      r states that could not be read and were made anew
 -- KEYS[4] exp  zset    of the bucket: address -> when the first entry of its log is due
 --         out  hash    of the bucket: receipts owed and not yet passed on: name -> "<ms from which anybody may pass them on> <json>"
---         shr  hash    sender -> "<messages> <bytes>" pending; only while the mailbox is half full
+--         shr  hash    sender -> "<messages> <bytes>" pending, and * -> those of strangers; only while the mailbox is half full,
+--                      or strangers fill as much of it as they may
+--         blk  zset    whom the owner blocks; alw: allows; kno: wrote to or took mail of (src/contacts)
+--         gho  hash    digests of what blocked senders sent of late -> fingerprint
 --         rd   zset    digests of messages whose `read` receipt was stored of late; expires by itself
 -- ARGV[1] now, ms · ARGV[2] address
 -- Names in capitals that are declared nowhere are numbers, put in before the script is sent (scripts.redis.ts).
@@ -16,12 +21,9 @@
 local MB, ST, TOT, EXP = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 -- Seldom needed, and beside the others in their slot: each key that is declared costs every call.
 local OUT, SHR = string.gsub(TOT, 'tot:', 'out:', 1), string.gsub(MB, 'mb:', 'shr:', 1)
+local BLK = string.gsub(MB, 'mb:', 'blk:', 1)
 local now, address = tonumber(ARGV[1]), ARGV[2]
 local S
-
-local function loadState(packed)
-  S = packed and cmsgpack.unpack(packed) or { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
-end
 
 -- The state of an empty mailbox expires by itself; while there is mail it must not: without it nobody knows whose that is.
 local function saveState(...)
@@ -53,6 +55,21 @@ local function digestOf(peer, messageId) return string.sub(redis.sha1hex(peer ..
 
 local function firstEntry() return redis.call('XRANGE', MB, '-', '+', 'COUNT', 1)[1] end
 
+-- The next entry of the mailbox, with the id that LAST and LAST_MS say.
+local function addEntry(value)
+  local id = S[LAST_MS] .. '-' .. S[LAST]
+  if redis.pcall('XADD', MB, id, 'e', value).err then
+    -- Somebody else wrote into the log with a later time; what the log remembers of it outlives the entry.
+    local facts = redis.call('XINFO', 'STREAM', MB)
+    for i = 1, #facts, 2 do
+      if facts[i] == 'last-generated-id' then S[LAST_MS] = idParts(facts[i + 1]) + 1 end
+    end
+    id = S[LAST_MS] .. '-' .. S[LAST]
+    redis.call('XADD', MB, id, 'e', value)
+  end
+  return id
+end
+
 local function setPending(messages, bytes)
   if S[PENDING] == 0 and messages > 0 then redis.call('HINCRBY', TOT, 'b', 1) end
   if S[PENDING] > 0 and messages == 0 then redis.call('HINCRBY', TOT, 'b', -1) end
@@ -74,18 +91,46 @@ end
 -- The log is empty: nothing of it may stay behind.
 local function emptyLog()
   redis.call('UNLINK', MB)
-  S[MESSAGES_AT_TRIM], S[BYTES_AT_TRIM], S[LATEST_DUE], S[IS_MIXED] = S[MESSAGES], S[BYTES], 0, 0
+  S[MESSAGES_AT_TRIM], S[BYTES_AT_TRIM], S[HOLES], S[HOLE_BYTES] = S[MESSAGES], S[BYTES], 0, 0
+  S[LATEST_DUE], S[IS_MIXED] = 0, 0
   setDue(0)
 end
 
--- After entries were taken off the front.
-local function frontMoved()
+-- Messages in the log, and their bytes.
+local function inLog()
+  return S[MESSAGES] - S[MESSAGES_AT_TRIM] - S[HOLES], S[BYTES] - S[BYTES_AT_TRIM] - S[HOLE_BYTES]
+end
+
+-- After entries were taken out: so many messages, so many bytes. Only where the log has no holes, and they came off its
+-- front, need nobody say how many.
+local function frontMoved(messages, bytes)
+  local count, size = inLog()
   local first = firstEntry()
+  while first and not header(first) do
+    -- Nobody can read it, and it would stand in the way of the bound.
+    redis.call('XDEL', MB, first[1])
+    first = firstEntry()
+  end
   if not first then return emptyLog() end
-  local kind, ordinal, total, bytes = header(first)
-  if not kind then return end
+  local kind, ordinal, total, own = header(first)
   S[MESSAGES_AT_TRIM] = isMessage(kind) and ordinal - 1 or ordinal
-  S[BYTES_AT_TRIM] = total - bytes
+  S[BYTES_AT_TRIM] = total - own
+  if not messages then return end
+  S[HOLES] = math.max(0, S[MESSAGES] - S[MESSAGES_AT_TRIM] - (count - messages))
+  S[HOLE_BYTES] = math.max(0, S[BYTES] - S[BYTES_AT_TRIM] - (size - bytes))
+end
+
+-- Takes what is not after that id off the front.
+local function trim(ms, sequence)
+  local messages, bytes
+  if S[HOLES] > 0 then
+    messages, bytes = 0, 0
+    for _, entry in ipairs(redis.call('XRANGE', MB, '-', ms .. '-' .. sequence)) do
+      local kind, _, _, size = header(entry)
+      if kind and isMessage(kind) then messages, bytes = messages + 1, bytes + size end
+    end
+  end
+  if redis.call('XTRIM', MB, 'MINID', ms .. '-' .. sequence + 1) > 0 then frontMoved(messages, bytes) end
 end
 
 -- Ranges of sequences ("3-3 7-9") beyond the furthest cursor whose acknowledgement is owed no receipt.
@@ -137,6 +182,19 @@ local function delete(ids)
   for i = 1, #ids, 1000 do redis.call('XDEL', MB, unpack(ids, i, math.min(i + 999, #ids))) end
 end
 
+-- Those that the address has: {id, ms and sequence of its cursor, last seen ms, claim} each. Also: whether that could be read.
+local function devicesIn(packed)
+  local isRead, devices = pcall(cmsgpack.unpack, packed or '\144')
+  if not isRead or type(devices) ~= 'table' then return {}, false end
+  for _, one in ipairs(devices) do
+    if type(one) ~= 'table' or type(one[1]) ~= 'string' then return {}, false end
+    for i = 2, 5 do
+      if type(one[i]) ~= 'number' then return {}, false end
+    end
+  end
+  return devices, true
+end
+
 -- Up to where every device has passed: ms, sequence. Devices unseen for the state's lifetime are retired.
 local function passedByAll(devices, but)
   local ms, sequence = S[FURTHEST_MS], S[FURTHEST]
@@ -156,12 +214,12 @@ local function expireDue()
   if S[DUE] == 0 or now < S[DUE] then return end
   local floor = 0
   if HISTORY_MS > 0 then
-    local packed = redis.call('HGET', ST, 'v')
     local _
-    _, floor = passedByAll(packed and cmsgpack.unpack(packed) or {}, nil)
+    _, floor = passedByAll(devicesIn(redis.call('HGET', ST, 'v')), nil)
   end
   local gone, notices, due, start, done = {}, {}, 0, '-', false
   local pending, pendingBytes, expired = S[PENDING], S[PENDING_BYTES], 0
+  local messages, size = 0, 0
   local lostFrom, lostTo
   repeat
     local entries = redis.call('XRANGE', MB, start, '+', 'COUNT', 200)
@@ -178,6 +236,7 @@ local function expireDue()
         end
       else
         gone[#gone + 1] = entry[1]
+        if kind and isMessage(kind) then messages, size = messages + 1, size + bytes end
         if kind and isMessage(kind) and sequence > S[FURTHEST] then
           pending, pendingBytes, expired = pending - 1, pendingBytes - bytes, expired + 1
           markLost(peer, messageId)
@@ -203,7 +262,82 @@ local function expireDue()
   if redis.call('XLEN', MB) == 0 then
     emptyLog()
   else
-    frontMoved()
+    frontMoved(messages, size)
     setDue(due)
   end
+end
+
+-- As much of a damaged state as the log, the devices and the remembered messages tell. What only a device acknowledged that
+-- nobody knows any more waits once more; what left the log counts no more.
+local function rebuildState()
+  S = {}
+  for i = 1, STATE_SIZE do S[i] = 0 end
+  local function reached(ms, sequence)
+    S[LAST], S[LAST_MS] = math.max(S[LAST], sequence), math.max(S[LAST_MS], ms)
+  end
+  for _, device in ipairs(devicesIn(redis.call('HGET', ST, 'v'))) do
+    reached(device[2], device[3])
+    if device[3] > S[FURTHEST] then S[FURTHEST_MS], S[FURTHEST] = device[2], device[3] end
+    S[CLAIMS] = math.max(S[CLAIMS], device[5])
+  end
+  local fields = redis.call('HGETALL', ST)
+  for i = 1, #fields, 2 do
+    local ms, sequence = string.match(fields[i + 1], '^(%d+)%-(%d+) ')
+    if #fields[i] == 22 and ms then reached(tonumber(ms), tonumber(sequence)) end
+  end
+  S[HAS_LOST], S[HAS_EARLY] = redis.call('HEXISTS', ST, 'z'), redis.call('HEXISTS', ST, 'q')
+  S[HAS_TTL] = redis.call('PTTL', ST) >= 0 and 1 or 0
+
+  local start, isFirst, count, size, due, entries = '-', true, 0, 0, 0
+  repeat
+    entries = redis.call('XRANGE', MB, start, '+', 'COUNT', 200)
+    for _, entry in ipairs(entries) do
+      local ms, sequence = idParts(entry[1])
+      local kind, ordinal, total, bytes, expires = header(entry)
+      if kind then
+        reached(ms, sequence)
+        S[MESSAGES], S[BYTES] = ordinal, total
+        if isFirst then
+          S[MESSAGES_AT_TRIM], S[BYTES_AT_TRIM] = isMessage(kind) and ordinal - 1 or ordinal, total - bytes
+          S[MESSAGES_AT_FURTHEST], S[BYTES_AT_FURTHEST], isFirst = S[MESSAGES_AT_TRIM], S[BYTES_AT_TRIM], false
+        end
+        if isMessage(kind) then count, size = count + 1, size + bytes end
+        if sequence <= S[FURTHEST] then
+          S[MESSAGES_AT_FURTHEST], S[BYTES_AT_FURTHEST] = ordinal, total
+        elseif isMessage(kind) then
+          S[PENDING], S[PENDING_BYTES] = S[PENDING] + 1, S[PENDING_BYTES] + bytes
+        end
+        if expires < S[LATEST_DUE] then S[IS_MIXED] = 1 else S[LATEST_DUE] = expires end
+        if due == 0 or expires < due then due = expires end
+      end
+    end
+    if #entries > 0 then start = '(' .. entries[#entries][1] end
+  until #entries < 200
+  S[HOLES], S[HOLE_BYTES] = S[MESSAGES] - S[MESSAGES_AT_TRIM] - count, S[BYTES] - S[BYTES_AT_TRIM] - size
+  S[DUE] = -1
+  setDue(due)
+  redis.call('UNLINK', SHR)
+  redis.call('HSET', ST, 's', cmsgpack.pack(S))
+  redis.call('HINCRBY', TOT, 'r', 1)
+  redis.log(redis.LOG_WARNING, 'relay: the state in ' .. ST .. ' could not be read and was made anew from the log')
+end
+
+local function isState(state)
+  if type(state) ~= 'table' or #state ~= STATE_SIZE then return false end
+  for i = 1, STATE_SIZE do
+    if type(state[i]) ~= 'number' then return false end
+  end
+  return true
+end
+
+local function loadState(packed)
+  if not packed then
+    S = {}
+    for i = 1, STATE_SIZE do S[i] = 0 end
+    -- Those who are blocked outlive the state.
+    if redis.call('EXISTS', BLK) == 1 then redis.call('HSET', ST, 'b', 1) end
+    return
+  end
+  local isRead, state = pcall(cmsgpack.unpack, packed)
+  if isRead and isState(state) then S = state else rebuildState() end
 end

@@ -1,4 +1,5 @@
-import type { Address } from '@relay/protocol';
+import { type Address, LIMITS } from '@relay/protocol';
+import type { Screen } from '../contacts/contact.repository.js';
 import { type EntryId, formatEntryId, sequenceOf } from './entry-id.js';
 import { fingerprint } from './fingerprint.js';
 import {
@@ -9,7 +10,9 @@ import {
   type Cursor,
   type DeviceId,
   type Entry,
+  type Glance,
   type HistoryPage,
+  type MailboxDevice,
   type MailboxLimits,
   type MessageEntry,
   type NewMessage,
@@ -42,6 +45,7 @@ export interface MailboxRules {
   readonly historyMs: number;
   /** A device, or an empty mailbox, that nobody used for so long is forgotten. */
   readonly unseenMs: number;
+  readonly screen: Screen;
 }
 
 interface Device {
@@ -60,6 +64,8 @@ export const MAILBOX_COST_BYTES = 1_000;
 /** Longer than a `delivered` can be late. */
 const READ_KEPT_MS = 120_000;
 
+const GHOST_COST_BYTES = 200;
+
 const NOTHING: readonly number[] = [];
 
 /** One mailbox of `MemoryQueueRepository`. Maps are made when first needed: most mailboxes of connected users are empty. */
@@ -73,6 +79,9 @@ export class Mailbox {
 
   /** Of messages whose `read` was stored of late: when, by peer and messageId, oldest first. */
   private reads: Map<string, number> | null = null;
+
+  /** Fingerprints of what blocked senders sent of late, by sender and messageId. */
+  private ghosts: Map<string, number> | null = null;
 
   private last = 0;
   private lastMs = 0;
@@ -103,8 +112,10 @@ export class Mailbox {
     return this.pendingLoad.messages;
   }
 
-  get newest(): EntryId | null {
-    return this.head;
+  glance(): Glance {
+    const claimed = this.devices.filter(({ claim }) => claim > 0);
+    const claims = new Map(claimed.map(({ id, claim }) => [id, claim]));
+    return { head: this.head, devices: this.devices.length, claims, isHeldElsewhere: false };
   }
 
   /** `roomBytes`: what the store as a whole can still hold. */
@@ -112,11 +123,16 @@ export class Mailbox {
     const print = fingerprint(message.content);
     const known = this.remembered.find(message.from, message.messageId);
     if (known !== undefined) return this.repeated(known, print);
+    if (this.rules.screen.blocks(this.address, message.from)) return this.blocked(message, print);
 
     this.expireDue(now);
     const { from, messageId, content, timestamp } = message;
     const bytes = Buffer.byteLength(content);
     if (bytes + ENTRY_COST_BYTES + RECORD_COST_BYTES > roomBytes) return { kind: 'refused', code: 'store_unavailable' };
+    const isKnown = (peer: Address): boolean => this.rules.screen.knows(this.address, peer);
+    if (this.pendingLoad.isOverStrangers(from, bytes, limits, isKnown)) {
+      return { kind: 'refused', code: 'stranger_share_full' };
+    }
     const obstacle = this.pendingLoad.obstacle(from, bytes, limits);
     if (obstacle !== null && !this.makeRoom(from, bytes, limits)) return { kind: 'refused', code: obstacle };
 
@@ -180,6 +196,24 @@ export class Mailbox {
     if (exclusive) device.claim = ++this.claims;
     const { after, claim } = device;
     return { after, head: this.head, claim, devices: this.devices.length, isHeldElsewhere: false };
+  }
+
+  listDevices(now: Instant): MailboxDevice[] {
+    this.retireDevices(now);
+    return this.devices.map(({ id, seenAt, sequence }) => ({
+      device: id,
+      lastUsedAt: Math.round(now.wallMs - (now.monotonicMs - seenAt)),
+      pending: this.last - sequence,
+    }));
+  }
+
+  retireDevice(id: DeviceId, keepAfter: EntryId | null | undefined, now: Instant): boolean {
+    this.expireDue(now);
+    const index = this.devices.findIndex((device) => device.id === id);
+    if (index < 0) return false;
+    this.devices.splice(index, 1);
+    this.trim(keepAfter === undefined ? Infinity : sequenceOf(keepAfter), now);
+    return true;
   }
 
   read(after: EntryId | null, maxEntries: number, maxBytes: number, now: Instant): Page {
@@ -287,6 +321,7 @@ export class Mailbox {
   /** The mailbox itself is forgotten. */
   release(): void {
     this.remembered.forgetAll();
+    this.forgetGhosts();
   }
 
   /** Removes what has expired, from its instant on: whoever looks at the log calls this first. */
@@ -310,6 +345,24 @@ export class Mailbox {
     // Whoever has read it has it, acknowledged or not.
     const acknowledged = !known.lost && (known.read || known.sequence <= this.furthest);
     return { kind: 'repeat', id: known.id, acknowledged };
+  }
+
+  /** As if it were stored, a repeat and another content with the same id included. */
+  private blocked({ from, messageId }: NewMessage, print: number): Appended {
+    const ghosts = (this.ghosts ??= new Map<string, number>());
+    const known = ghosts.get(from + messageId);
+    if (known !== undefined && known !== print) return { kind: 'refused', code: 'id_conflict' };
+    if (known === undefined && ghosts.size >= LIMITS.rememberedMessages) this.forgetGhosts();
+    if (known === undefined) {
+      ghosts.set(from + messageId, print);
+      this.tally.bytes += GHOST_COST_BYTES;
+    }
+    return { kind: 'blocked' };
+  }
+
+  private forgetGhosts(): void {
+    this.tally.bytes -= (this.ghosts?.size ?? 0) * GHOST_COST_BYTES;
+    this.ghosts?.clear();
   }
 
   /** Drops the oldest pending messages where the policy allows it: a sender beyond its share pays with its own. */

@@ -6,7 +6,7 @@ local deviceId = ARGV[3]
 local known = redis.call('HMGET', ST, 's', 'v')
 loadState(known[1])
 expireDue()
-local devices = known[2] and cmsgpack.unpack(known[2]) or {}
+local devices = devicesIn(known[2])
 passedByAll(devices, deviceId)
 local device
 for _, one in ipairs(devices) do

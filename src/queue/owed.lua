@@ -1,7 +1,8 @@
--- KEYS[1] out · ARGV[1] now, ms · ARGV[2] until when only the caller passes on what it gets, ms
--- -> name, json, … of what is due
-local due = {}
-local found = redis.call('HSCAN', KEYS[1], 0, 'COUNT', 100)[2]
+-- A page of what is owed in a bucket.
+-- KEYS[1] out · ARGV[1] now, ms · ARGV[2] until when only the caller passes on what it gets, ms · ARGV[3] where the page begins
+-- -> {where the next one does ('0': that was the last), name, json, … of what is due}
+local cursor, found = unpack(redis.call('HSCAN', KEYS[1], ARGV[3], 'COUNT', 100))
+local due = { cursor }
 for i = 1, #found, 2 do
   local ms, json = string.match(found[i + 1], '^(%d+) (.*)$')
   if not ms then

@@ -45,6 +45,25 @@ export class PendingLoad {
     if (this.messages === 0) this.tally.mailboxes--;
   }
 
+  /** Whether a sender whom the recipient does not know may have no more waiting, alone or with all others of that kind. */
+  isOverStrangers(from: Address, bytes: number, limits: MailboxLimits, isKnown: (peer: Address) => boolean): boolean {
+    const { maxMessages, maxBytes, senderShare, maxStrangerMessages } = limits;
+    if (maxStrangerMessages === undefined) return false;
+    const most = maxMessages * senderShare;
+    const mostBytes = maxBytes * senderShare;
+    // Then it cannot be, whoever they are.
+    if (this.messages + 1 <= Math.min(maxStrangerMessages, most) && this.bytes + bytes <= mostBytes) return false;
+    if (isKnown(from)) return false;
+    if ((this.senders?.get(from)?.messages ?? 0) + 1 > maxStrangerMessages) return true;
+    const strangers = { messages: 0, bytes: 0 };
+    for (const [peer, load] of this.senders ?? []) {
+      if (isKnown(peer)) continue;
+      strangers.messages += load.messages;
+      strangers.bytes += load.bytes;
+    }
+    return strangers.messages > 0 && (strangers.messages + 1 > most || strangers.bytes + bytes > mostBytes);
+  }
+
   /** Why one more message cannot be taken, or `null`. */
   obstacle(from: Address, bytes: number, limits: MailboxLimits): 'mailbox_full' | 'sender_share_full' | null {
     const { maxMessages, maxBytes } = limits;

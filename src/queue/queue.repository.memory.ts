@@ -1,5 +1,6 @@
 import { type Address, RelayError } from '@relay/protocol';
 import type { Clock } from '../common/clock.js';
+import type { Screen } from '../contacts/contact.repository.js';
 import type { EntryId } from './entry-id.js';
 import { type Instant, Mailbox, MAILBOX_COST_BYTES, type MailboxRules } from './mailbox.memory.js';
 import type { Tally } from './pending-load.memory.js';
@@ -9,8 +10,10 @@ import {
   type Appended,
   type Cursor,
   type DeviceId,
+  type Glance,
   type HistoryPage,
   type Ledger,
+  type MailboxDevice,
   type MailboxLimits,
   type NewMessage,
   type OpenOptions,
@@ -34,8 +37,12 @@ export interface MemoryQueueOptions {
   readonly historyMs: number;
   /** What all mailboxes together may cost, in bytes of memory, about. */
   readonly maxTotalBytes: number;
+  /** Without one nobody is blocked, and everybody known. */
+  readonly screen?: Screen | undefined;
 }
 
+const UNKNOWN: Glance = { head: null, devices: 0, claims: new Map(), isHeldElsewhere: false };
+const OPEN: Screen = { blocks: () => false, knows: () => true };
 const EMPTY_PAGE: Page = { entries: [], upTo: null, droppedUpTo: 0, acknowledgedUpTo: 0 };
 /** A mailbox is remembered this much longer than its mail, so that a device that comes back late learns what it missed. */
 const STATE_GRACE_MS = 2 * 60 * 60 * 1000;
@@ -61,8 +68,8 @@ export class MemoryQueueRepository extends QueueRepository {
 
   constructor(private readonly options: MemoryQueueOptions) {
     super();
-    const { maxDevices, historyMs, retentionMs } = options;
-    this.rules = { maxDevices, historyMs, unseenMs: retentionMs + STATE_GRACE_MS };
+    const { maxDevices, historyMs, retentionMs, screen = OPEN } = options;
+    this.rules = { maxDevices, historyMs, unseenMs: retentionMs + STATE_GRACE_MS, screen };
   }
 
   override append(address: Address, message: NewMessage, limits: MailboxLimits): Promise<Appended> {
@@ -86,6 +93,14 @@ export class MemoryQueueRepository extends QueueRepository {
     const cursor = this.obtain(address, now).open(device, exclusive, now);
     if (cursor !== null) return Promise.resolve(cursor);
     return Promise.reject(new RelayError('forbidden', 'This address has as many devices as it may have'));
+  }
+
+  override devices(address: Address): Promise<readonly MailboxDevice[]> {
+    return Promise.resolve(this.mailboxes.get(address)?.listDevices(this.instant()) ?? []);
+  }
+
+  override retire(address: Address, device: DeviceId, keepAfter?: EntryId | null): Promise<boolean> {
+    return Promise.resolve(this.mailboxes.get(address)?.retireDevice(device, keepAfter, this.instant()) ?? false);
   }
 
   override read(address: Address, after: EntryId | null, maxEntries: number, maxBytes: number): Promise<Page> {
@@ -122,8 +137,8 @@ export class MemoryQueueRepository extends QueueRepository {
     return Promise.resolve(this.mailboxes.get(address)?.clear(this.instant()) ?? 0);
   }
 
-  override heads(addresses: readonly Address[]): Promise<readonly (EntryId | null)[]> {
-    return Promise.resolve(addresses.map((address) => this.mailboxes.get(address)?.newest ?? null));
+  override glance(addresses: readonly Address[]): Promise<readonly Glance[]> {
+    return Promise.resolve(addresses.map((address) => this.mailboxes.get(address)?.glance() ?? UNKNOWN));
   }
 
   override history(
@@ -164,6 +179,14 @@ export class MemoryQueueRepository extends QueueRepository {
   }
 
   override settle(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  override now(): number {
+    return this.options.clock.now();
+  }
+
+  override reach(): Promise<void> {
     return Promise.resolve();
   }
 

@@ -1,12 +1,14 @@
 import { type Address, RelayError } from '@relay/protocol';
 import { createHash } from 'node:crypto';
 import type { Backplane } from '../backplane/backplane.js';
+import type { Logger } from '../common/logger.js';
 import { NotExecuted, type RedisClient, type Script } from '../redis/redis-client.redis.js';
 import { BUCKETS, bucketOf } from '../redis/redis-key.redis.js';
+import { AcknowledgeBatch } from './acknowledge-batch.redis.js';
+import { AppendBatch, type AppendReply, type Place } from './append-batch.redis.js';
 import { type EntryId, formatEntryId, isLater, msOf, sequenceOf } from './entry-id.js';
-import { fingerprint } from './fingerprint.js';
 import { type OwedItem, parseOwed, receiptsOf } from './owed.redis.js';
-import { packContent, RECEIPT_LETTERS, type Unpacked, unpackEntry } from './packed-entry.redis.js';
+import { RECEIPT_LETTERS, type Unpacked, unpackEntry } from './packed-entry.redis.js';
 import {
   type Acknowledged,
   type Acknowledgement,
@@ -14,8 +16,11 @@ import {
   type AppendedElsewhere,
   type Cursor,
   type DeviceId,
+  type Entry,
+  type Glance,
   type HistoryPage,
   type Ledger,
+  type MailboxDevice,
   type MailboxLimits,
   type MessageEntry,
   type NewMessage,
@@ -46,6 +51,7 @@ export interface RedisQueueOptions {
   readonly durability?: 'primary' | 'replica';
   /** How old a ledger may be: summing it reads every bucket. */
   readonly ledgerMaxAgeMs?: number;
+  readonly logger?: Logger;
 }
 
 interface State {
@@ -61,8 +67,13 @@ interface State {
 /** A mailbox is remembered this much longer than its mail, so that a device that comes back late learns what it missed. */
 const STATE_GRACE_MS = 2 * 60 * 60 * 1000;
 const BUCKETS_PER_TURN = 256;
-const MAILBOXES_PER_CALL = 50;
+/** Each takes some 40 µs. */
+const MAILBOXES_PER_CALL = 25;
+const BUCKETS_PER_CALL = 16;
+const DUE_PER_BUCKET = 200;
 const OWED_FOR_MS = 30_000;
+/** Of a bucket in one call; a page has about a hundred. */
+const OWED_PAGES = 20;
 const PURGE_LEASE_MS = 60_000;
 const HISTORY_PAGE = 100;
 const MAX_KEPT_KEYS = 20_000;
@@ -80,6 +91,7 @@ type StreamReply = readonly (readonly [id: string, fields: readonly string[]])[]
  * | `mb:{b}:A`   | stream | the log                                                      | with its last entry              |
  * | `st:{b}:A`   | hash   | counts, devices, digests of remembered messages              | retention + 2 h after its last mail and use |
  * | `shr:{b}:A`  | hash   | pending messages by sender, while the mailbox is half full   | with the next acknowledgement    |
+ * | `gho:{b}:A`  | hash   | digests of what blocked senders sent, at most 512            | retention + 2 h after the last   |
  * | `rd:{b}:A`   | zset   | digests of messages whose `read` receipt was stored of late   | 2 minutes after the last         |
  * | `exp:{b}`    | zset   | address → when the first entry of its log is due             | with the last log of the bucket  |
  * | `out:{b}`    | hash   | receipts owed                                                | once they are passed on          |
@@ -90,35 +102,30 @@ type StreamReply = readonly (readonly [id: string, fields: readonly string[]])[]
  */
 export class RedisQueueRepository extends QueueRepository {
   private readonly scripts: MailboxScripts;
-  private readonly appendScripts = new WeakMap<MailboxLimits, Script>();
+  private readonly batches = new WeakMap<MailboxLimits, AppendBatch>();
+  private readonly acknowledgements: AcknowledgeBatch;
   private readonly keys = new Map<Address, readonly string[]>();
   private readonly listening: string;
   private readonly notListening: string;
   private readonly replicating = new Map<number, Promise<void>>();
   private nextBucket = 0;
+  /** Where to go on in buckets that owe more than a call looks through. */
+  private readonly owedCursors = new Map<number, string>();
+  private rebuilt = 0;
+  private isPurging = false;
   private ledgerRead: { readonly at: number; readonly ledger: Promise<Ledger> } | null = null;
 
   constructor(private readonly options: RedisQueueOptions) {
     super();
-    const { retentionMs, historyMs, backplane } = options;
+    const { retentionMs, historyMs, backplane, client, clock } = options;
     this.listening = `1${backplane.node}`;
     this.notListening = `0${backplane.node}`;
     this.scripts = mailboxScripts({ stateTtlMs: retentionMs + STATE_GRACE_MS, historyMs });
+    this.acknowledgements = new AcknowledgeBatch(this.scripts.acknowledge, client, () => clock.now());
   }
 
   override append(mailbox: Address, message: NewMessage, limits: MailboxLimits): Promise<Appended> {
-    const { from, messageId, content, timestamp, ttlMs } = message;
-    const { letter, text } = packContent(content);
-    const now = this.options.clock.now();
-    const print = letter + fingerprint(content).toString(36);
-    const args = [from, messageId, print, now + ttlMs, timestamp, text, this.listener(mailbox)];
-    return this.onMailbox(this.appendWithin(limits), mailbox, now, args).then(
-      (reply) => this.appended(mailbox, message, reply),
-      (error: unknown) => {
-        if (error instanceof NotExecuted) return { kind: 'refused', code: 'store_unavailable' };
-        throw error;
-      },
-    );
+    return this.batchWithin(limits).add(mailbox, message);
   }
 
   override async appendReceipts(mailbox: Address, receipts: readonly Receipt[]): Promise<readonly ReceiptEntry[]> {
@@ -153,6 +160,25 @@ export class RedisQueueRepository extends QueueRepository {
     };
   }
 
+  override async devices(mailbox: Address): Promise<readonly MailboxDevice[]> {
+    const reply = (await this.options.client.run(this.scripts.devices, [this.key('st', mailbox)], [])) as Reply | null;
+    const last = Number(reply?.at(-1) ?? 0);
+    const seenSince = this.options.clock.now() - this.options.retentionMs - STATE_GRACE_MS;
+    const found: MailboxDevice[] = [];
+    for (let i = 0; reply !== null && i + 2 < reply.length; i += 3) {
+      const [device, lastUsedAt, sequence] = [String(reply[i]), Number(reply[i + 1]), Number(reply[i + 2])];
+      if (lastUsedAt >= seenSince) found.push({ device, lastUsedAt, pending: Math.max(0, last - sequence) });
+    }
+    return found;
+  }
+
+  override async retire(mailbox: Address, device: DeviceId, keepAfter?: EntryId | null): Promise<boolean> {
+    const keep = keepAfter === undefined ? '' : (keepAfter ?? '0-0');
+    const args = [device, keep];
+    const hadPlace: unknown = await this.onMailbox(this.scripts.retire, mailbox, this.options.clock.now(), args);
+    return hadPlace === 1;
+  }
+
   override async read(mailbox: Address, after: EntryId | null, maxEntries: number, maxBytes: number): Promise<Page> {
     const state = await this.state(mailbox);
     if (state === null) return { entries: [], upTo: null, droppedUpTo: 0, acknowledgedUpTo: 0 };
@@ -160,37 +186,39 @@ export class RedisQueueRepository extends QueueRepository {
     const acknowledgedUpTo = sequenceOf(furthest);
     // Without knowing their sizes, no more than can be expected to fit: a page must not cost a hundred times what it holds.
     const count = Math.min(maxEntries, Math.max(1, Math.ceil(maxBytes / Math.max(1, meanBytes))));
-    const found = await this.range(mailbox, after, count);
-    const now = this.options.clock.now();
-    const entries: MessageEntry[] = [];
+    const entries: Entry[] = [];
     let upTo = after;
     let bytes = 0;
-    for (const [id, fields] of found) {
-      const unpacked = unpackEntry(id, fields[1] ?? '');
-      if (isShown(unpacked, now)) {
-        const entry = unpacked.entry as MessageEntry;
-        bytes += entry.kind === 'message' ? Buffer.byteLength(entry.content) : 0;
-        if (bytes > maxBytes && entries.length > 0) return { entries, upTo, droppedUpTo, acknowledgedUpTo };
-        entries.push(entry);
+    let position = after;
+    // What nobody can read must not look like the end: a page holds an entry as long as there is one.
+    for (;;) {
+      const found = await this.range(mailbox, position, count);
+      const now = this.options.clock.now();
+      for (const [id, fields] of found) {
+        position = id as EntryId;
+        const unpacked = unpackEntry(id, fields[1] ?? '');
+        if (unpacked === null) continue;
+        if (isShown(unpacked, now)) {
+          const { entry } = unpacked;
+          bytes += entry.kind === 'message' ? Buffer.byteLength(entry.content) : 0;
+          if (bytes > maxBytes && entries.length > 0) return { entries, upTo, droppedUpTo, acknowledgedUpTo };
+          entries.push(entry);
+        }
+        upTo = position;
       }
-      upTo = id as EntryId;
+      if (found.length < count) return { entries, upTo: laterOf(head, upTo), droppedUpTo, acknowledgedUpTo };
+      if (entries.length > 0) return { entries, upTo, droppedUpTo, acknowledgedUpTo };
     }
-    if (found.length < count) upTo = laterOf(head, upTo);
-    return { entries, upTo, droppedUpTo, acknowledgedUpTo };
   }
 
   override async acknowledge(mailbox: Address, acknowledgement: Acknowledgement): Promise<Acknowledged> {
-    const { device, upTo, claim = 0, keepAfter, messages = [] } = acknowledgement;
+    const { device, upTo, claim = 0, keepAfter, isShared = false, messages = [] } = acknowledgement;
     const keep = keepAfter === undefined ? '' : (keepAfter ?? '0-0');
     const owedMessages =
       messages.length === 0 ? '' : JSON.stringify(messages.map((one) => [one.sequence, one.from, one.messageId]));
-    const args = [device, msOf(upTo), sequenceOf(upTo), claim, keep, owedMessages];
-    const [kind, before, silent, owed] = await this.onMailbox(
-      this.scripts.acknowledge,
-      mailbox,
-      this.options.clock.now(),
-      args,
-    );
+    const others = isShared ? this.listener(mailbox) : '';
+    const args = [mailbox, device, msOf(upTo), sequenceOf(upTo), claim, keep, owedMessages, others];
+    const [kind, before, silent, owed] = await this.acknowledgements.add(this.keysOf(mailbox), args);
     if (kind !== 'acknowledged') return { kind: kind as 'ahead' | 'superseded' };
     return { kind, before: Number(before), silent: sequencesOf(silent as string), owed: owedIn(mailbox, owed) };
   }
@@ -247,9 +275,15 @@ export class RedisQueueRepository extends QueueRepository {
     return (await this.onMailbox(this.scripts.clear, mailbox, this.options.clock.now(), [])) as unknown as number;
   }
 
-  override async heads(mailboxes: readonly Address[]): Promise<readonly (EntryId | null)[]> {
-    const states = await Promise.all(mailboxes.map((mailbox) => this.state(mailbox)));
-    return states.map((state) => state?.head ?? null);
+  override async glance(mailboxes: readonly Address[]): Promise<readonly (Glance | null)[]> {
+    const glances = await Promise.allSettled(mailboxes.map((mailbox) => this.glanceAt(mailbox)));
+    const failed = glances.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
+    const away = failed.find(({ reason }) => reason instanceof RelayError);
+    if (away !== undefined) throw away.reason;
+    if (failed.length > 0) {
+      this.options.logger?.error('mailboxes that cannot be read', failed[0]!.reason, { count: failed.length });
+    }
+    return glances.map((glance) => (glance.status === 'fulfilled' ? glance.value : null));
   }
 
   override async history(
@@ -284,55 +318,55 @@ export class RedisQueueRepository extends QueueRepository {
     }
   }
 
-  /** One node at a time; each call works through some buckets, in small calls between which Redis serves others. */
+  /**
+   * One node at a time; each call works through some buckets. Redis serves nobody else while it works through what one
+   * write brought, so each of those is small.
+   */
   override async purge(): Promise<boolean> {
-    const { client, backplane, clock } = this.options;
+    const { client, backplane } = this.options;
     const lock = `${client.prefix}lock:purge`;
-    if (this.nextBucket === 0) {
+    if (!this.isPurging) {
       const locked = await client.command('SET', lock, backplane.node, 'NX', 'PX', PURGE_LEASE_MS);
       if (locked !== 'OK') return false;
+      this.isPurging = true;
     }
-    const now = clock.now();
-    const buckets = Array.from({ length: BUCKETS_PER_TURN }, (_, i) => this.nextBucket + i);
-    const due = await Promise.all(
-      buckets.map((bucket) =>
-        client.command(
-          'ZRANGEBYSCORE',
-          this.bucketKey('exp', bucket),
-          '-inf',
-          now,
-          'LIMIT',
-          0,
-          MAILBOXES_PER_CALL * 20,
-        ),
-      ),
-    );
+    const end = this.nextBucket + BUCKETS_PER_TURN;
+    while (this.nextBucket < end) {
+      const isUnfinished = await this.purgeBuckets(this.nextBucket, this.nextBucket + BUCKETS_PER_CALL);
+      if (isUnfinished) return true;
+      this.nextBucket += BUCKETS_PER_CALL;
+    }
+    if (this.nextBucket < BUCKETS) return true;
+    this.nextBucket = 0;
+    this.isPurging = false;
+    await client.command('DEL', lock);
+    return false;
+  }
+
+  /** true: there is more in them. */
+  private async purgeBuckets(from: number, to: number): Promise<boolean> {
+    const { client, clock } = this.options;
+    const range = ['-inf', clock.now(), 'LIMIT', 0, DUE_PER_BUCKET] as const;
+    const keys = Array.from({ length: to - from }, (_, i) => this.bucketKey('exp', from + i));
+    const due = await Promise.all(keys.map((key) => client.command('ZRANGEBYSCORE', key, ...range)));
     const mailboxes = due.flat() as Address[];
+    let isAnyDone = false;
     for (let i = 0; i < mailboxes.length; i += MAILBOXES_PER_CALL) {
       const some = mailboxes.slice(i, i + MAILBOXES_PER_CALL).map((mailbox) => this.expire(mailbox));
       const results = await Promise.allSettled(some);
       // One damaged mailbox must not keep the others; a store that is away ends the round.
       const away = results.find((one) => one.status === 'rejected' && one.reason instanceof RelayError);
       if (away?.status === 'rejected') throw away.reason as RelayError;
+      isAnyDone ||= results.some(({ status }) => status === 'fulfilled');
     }
-    if (due.some((found) => (found as string[]).length === MAILBOXES_PER_CALL * 20)) return true;
-    this.nextBucket += BUCKETS_PER_TURN;
-    if (this.nextBucket < BUCKETS) return true;
-    this.nextBucket = 0;
-    await client.command('DEL', lock);
-    return false;
+    return isAnyDone && due.some((found) => (found as string[]).length === DUE_PER_BUCKET);
   }
 
   override async owed(): Promise<readonly OwedReceipts[]> {
-    const now = this.options.clock.now();
     const items: OwedItem[] = [];
     for (let bucket = 0; bucket < BUCKETS; bucket += BUCKETS_PER_TURN) {
-      const replies = await Promise.all(
-        Array.from({ length: BUCKETS_PER_TURN }, (_, i) =>
-          this.options.client.run(this.scripts.owed, [this.bucketKey('out', bucket + i)], [now, now + OWED_FOR_MS]),
-        ),
-      );
-      replies.forEach((reply, i) => items.push(...parseOwed(bucket + i, reply as string[])));
+      const due = await Promise.all(Array.from({ length: BUCKETS_PER_TURN }, (_, i) => this.dueIn(bucket + i)));
+      items.push(...due.flat());
     }
     return Promise.all(items.map((item) => this.owedReceipts(item)));
   }
@@ -364,6 +398,16 @@ export class RedisQueueRepository extends QueueRepository {
     return ledger;
   }
 
+  override now(): number {
+    return this.options.clock.now();
+  }
+
+  override async reach(): Promise<void> {
+    const { client } = this.options;
+    const buckets = client.isCluster ? this.bucketOfEachPrimary() : [0];
+    await Promise.all(buckets.map((bucket) => client.command('HGET', this.bucketKey('tot', bucket), 'a')));
+  }
+
   override onAppended(listener: AppendedElsewhere): void {
     this.options.backplane.listen('e', (mailbox, payload) => {
       const space = payload.indexOf(' ');
@@ -387,16 +431,46 @@ export class RedisQueueRepository extends QueueRepository {
     return waiting;
   }
 
+  /** Each primary is asked once; what none is known to serve makes the command itself fail. */
+  private bucketOfEachPrimary(): number[] {
+    const buckets = new Map<string | undefined, number>();
+    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+      const primary = this.options.client.primaryOf(`{${bucket}}`);
+      if (!buckets.has(primary)) buckets.set(primary, bucket);
+    }
+    return [...buckets.values()];
+  }
+
+  /** Goes on where the last call stopped, until something is due or, for now, enough was looked through. */
+  private async dueIn(bucket: number): Promise<OwedItem[]> {
+    const now = this.options.clock.now();
+    let cursor = this.owedCursors.get(bucket) ?? '0';
+    let due: OwedItem[] = [];
+    for (let page = 0; page < OWED_PAGES && due.length === 0; page++) {
+      const args = [now, now + OWED_FOR_MS, cursor];
+      const reply = await this.options.client.run(this.scripts.owed, [this.bucketKey('out', bucket)], args);
+      const [next = '0', ...found] = reply as string[];
+      due = parseOwed(bucket, found);
+      cursor = next;
+      if (cursor === '0') break;
+    }
+    if (cursor === '0') this.owedCursors.delete(bucket);
+    else this.owedCursors.set(bucket, cursor);
+    return due;
+  }
+
   private async readLedger(): Promise<Ledger> {
-    const sum = { a: 0, k: 0, x: 0, d: 0, b: 0 };
+    const sum = { a: 0, k: 0, x: 0, d: 0, b: 0, r: 0 };
     const replies = await Promise.all(
       Array.from({ length: BUCKETS }, (_, bucket) =>
-        this.options.client.command('HMGET', this.bucketKey('tot', bucket), 'a', 'k', 'x', 'd', 'b'),
+        this.options.client.command('HMGET', this.bucketKey('tot', bucket), 'a', 'k', 'x', 'd', 'b', 'r'),
       ),
     );
     for (const reply of replies as (string | null)[][]) {
       Object.keys(sum).forEach((field, i) => (sum[field as keyof typeof sum] += Number(reply[i] ?? 0)));
     }
+    if (sum.r > this.rebuilt) this.options.logger?.error('damaged mailboxes were rebuilt', undefined, { count: sum.r });
+    this.rebuilt = sum.r;
     const { a: accepted, k: acknowledged, x: expired, d: dropped, b: mailboxes } = sum;
     return {
       accepted,
@@ -425,7 +499,9 @@ export class RedisQueueRepository extends QueueRepository {
   }
 
   private async state(mailbox: Address): Promise<State | null> {
-    const reply = await this.options.client.run(this.scripts.state, [this.key('st', mailbox)], []);
+    const reply = await this.orRebuilt(mailbox, () =>
+      this.options.client.run(this.scripts.state, [this.key('st', mailbox)], []),
+    );
     if (reply === null) return null;
     const [last = 0, lastMs = 0, droppedUpTo = 0, furthest = 0, furthestMs = 0, pending = 0, due = 0, meanBytes = 0] = (
       reply as Reply
@@ -440,34 +516,80 @@ export class RedisQueueRepository extends QueueRepository {
     };
   }
 
+  private async glanceAt(mailbox: Address): Promise<Glance> {
+    const keys = [this.key('st', mailbox), this.key('mb', mailbox)];
+    const reply = await this.orRebuilt(mailbox, () =>
+      this.options.client.run(this.scripts.glance, keys, [this.listener(mailbox)]),
+    );
+    const [last, lastMs, others, devices, ...claimed] = reply as Reply;
+    const claims = new Map<DeviceId, number>();
+    for (let i = 0; i < claimed.length; i += 2) claims.set(String(claimed[i]), Number(claimed[i + 1]));
+    const head = last === 0 ? null : formatEntryId(Number(lastMs), Number(last));
+    return { head, devices: Number(devices), claims, isHeldElsewhere: Number(others) > 0 };
+  }
+
+  /** A script that only reads says that the state is damaged; any that writes makes it anew first. */
+  private async orRebuilt(mailbox: Address, look: () => Promise<unknown>): Promise<unknown> {
+    const reply = await look();
+    if (reply !== 'damaged') return reply;
+    await this.expire(mailbox);
+    const again = await look();
+    if (again === 'damaged') throw new Error('A state is damaged and cannot be rebuilt');
+    return again;
+  }
+
   private async range(mailbox: Address, after: EntryId | null, count: number): Promise<StreamReply> {
     const start = after === null ? '-' : `(${after}`;
     const reply = await this.options.client.command('XRANGE', this.key('mb', mailbox), start, '+', 'COUNT', count);
     return reply as StreamReply;
   }
 
-  private appendWithin(limits: MailboxLimits): Script {
-    let script = this.appendScripts.get(limits);
-    if (script === undefined) {
-      script = this.scripts.append(limits);
-      this.appendScripts.set(limits, script);
+  private batchWithin(limits: MailboxLimits): AppendBatch {
+    let batch = this.batches.get(limits);
+    if (batch === undefined) {
+      const { client, clock, backplane } = this.options;
+      batch = new AppendBatch(this.scripts.append(limits), {
+        client,
+        node: backplane.node,
+        now: () => clock.now(),
+        keysOf: (mailbox) => this.keysOf(mailbox),
+        listensTo: (mailbox) => backplane.isJoined('mailbox', mailbox),
+        stored: (mailbox, message, place, others) => this.stored(mailbox, message, place, others),
+        answered: (mailbox, message, reply) => this.answered(mailbox, message, reply),
+        failed: (error) => {
+          if (error instanceof NotExecuted) return { kind: 'refused', code: 'store_unavailable' };
+          throw error;
+        },
+      });
+      this.batches.set(limits, batch);
     }
-    return script;
+    return batch;
   }
 
-  /** As append.lua answers: the id alone is the most frequent one. */
-  private appended(mailbox: Address, message: NewMessage, reply: string | Reply): Appended | Promise<Appended> {
-    const [first, value, detail] = typeof reply === 'string' ? [reply, 0] : reply;
+  private stored(
+    mailbox: Address,
+    message: NewMessage,
+    { id, ms, sequence }: Place,
+    others: number,
+  ): Appended | Promise<Appended> {
+    const { from, messageId, content, timestamp } = message;
+    const entry: MessageEntry = { kind: 'message', id, sequence, from, messageId, content, timestamp, queuedAt: ms };
+    return this.kept(mailbox, { kind: 'stored', entry, isHeldElsewhere: others > 0 });
+  }
+
+  private answered(mailbox: Address, message: NewMessage, reply: AppendReply): Appended | Promise<Appended> {
+    const [first, value, detail] = reply;
     if (first === 'refused') return { kind: 'refused', code: value as 'mailbox_full' };
-    let appended: Appended;
-    if (first === 'repeat') appended = { kind: 'repeat', id: value as EntryId, acknowledged: detail === 1 };
-    else {
-      const id = first as EntryId;
-      const { from, messageId, content, timestamp } = message;
-      const place = { kind: 'message', id, sequence: sequenceOf(id) } as const;
-      const entry: MessageEntry = { ...place, from, messageId, content, timestamp, queuedAt: msOf(id) };
-      appended = { kind: 'stored', entry, isHeldElsewhere: Number(value) > 0 };
+    if (first === 'blocked') return { kind: 'blocked' };
+    if (first === 'repeat') {
+      return this.kept(mailbox, { kind: 'repeat', id: value as EntryId, acknowledged: detail === 1 });
     }
+    const id = first as EntryId;
+    return this.stored(mailbox, message, { id, ms: msOf(id), sequence: sequenceOf(id) }, Number(value));
+  }
+
+  /** What counts as stored, once it is as durable as it is to be. */
+  private kept(mailbox: Address, appended: Appended): Appended | Promise<Appended> {
     return this.options.durability === 'replica' ? this.replicated(mailbox).then(() => appended) : appended;
   }
 

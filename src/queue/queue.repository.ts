@@ -53,6 +53,11 @@ export interface MailboxLimits {
   /** What one sender may fill of both, 0 to 1. */
   readonly senderShare: number;
   readonly overflow: 'reject' | 'drop_oldest';
+  /**
+   * Of one sender whom the recipient does not know; all of these together have one sender's share. They never make room
+   * for themselves. Absent: everybody counts as known.
+   */
+  readonly maxStrangerMessages?: number | undefined;
 }
 
 export type Appended =
@@ -66,8 +71,10 @@ export type Appended =
   | { readonly kind: 'repeat'; readonly id: EntryId; readonly acknowledged: boolean }
   | {
       readonly kind: 'refused';
-      readonly code: 'mailbox_full' | 'sender_share_full' | 'id_conflict' | 'store_unavailable';
-    };
+      readonly code: 'mailbox_full' | 'sender_share_full' | 'stranger_share_full' | 'id_conflict' | 'store_unavailable';
+    }
+  /** The recipient blocks the sender, who must not learn of it. Nothing was stored but, for a while, a digest. */
+  | { readonly kind: 'blocked' };
 
 /** Names the receipts that a call made due, until `settle` says that they were passed on. */
 export type Owed = string;
@@ -91,6 +98,26 @@ export interface Cursor {
   readonly isHeldElsewhere: boolean;
 }
 
+/** What a node compares with what hints told it of a mailbox. */
+export interface Glance {
+  /** The newest entry that the mailbox ever had. */
+  readonly head: EntryId | null;
+  readonly devices: number;
+  /** The latest exclusive opening of each device that had one. */
+  readonly claims: ReadonlyMap<DeviceId, number>;
+  /** Whether another node holds a connection of the address, as far as the store knows. */
+  readonly isHeldElsewhere: boolean;
+}
+
+/** A device as its owner sees it. */
+export interface MailboxDevice {
+  readonly device: DeviceId;
+  /** Opened or acknowledged, integer ms since 1970. */
+  readonly lastUsedAt: number;
+  /** Entries between its cursor and the newest, still kept or not. */
+  readonly pending: number;
+}
+
 export interface OpenOptions {
   /** From now on only this opening acknowledges for the device: earlier ones are superseded. */
   readonly exclusive?: boolean;
@@ -104,6 +131,11 @@ export interface Acknowledgement {
   readonly claim?: number;
   /** Entries after this one stay: a live connection still has to read them. */
   readonly keepAfter?: EntryId | null | undefined;
+  /**
+   * Other nodes may hold connections of the address: what one of them still has to read stays too, as its own `keepAfter`
+   * said; everything, while one has not said it.
+   */
+  readonly isShared?: boolean;
   /** Messages up to `upTo` whose senders are owed `delivered`, unless it is known to be owed no more. */
   readonly messages?: readonly MessageReference[];
 }
@@ -183,7 +215,8 @@ export abstract class QueueRepository {
   /**
    * Idempotent per (sender, messageId) while the message waits and until 512 later messages came: a repeat changes
    * nothing and says so; the same id with other content is refused. A refusal stores nothing and drops nothing;
-   * `store_unavailable` is one: all mailboxes together have reached what the store can hold.
+   * `store_unavailable` is one: all mailboxes together have reached what the store can hold. What a blocked sender sent
+   * before is answered as ever; of the rest, the last 512 are remembered so that other content with the same id is refused.
    */
   abstract append(mailbox: Address, message: NewMessage, limits: MailboxLimits): Promise<Appended>;
 
@@ -199,12 +232,21 @@ export abstract class QueueRepository {
    */
   abstract open(mailbox: Address, device: DeviceId, options?: OpenOptions): Promise<Cursor>;
 
+  /** Those that have a place in the mailbox, in no order that means anything. */
+  abstract devices(mailbox: Address): Promise<readonly MailboxDevice[]>;
+
+  /**
+   * Takes a device's place away: it holds nothing back any more, and what its earlier openings acknowledge is superseded.
+   * Opened again it is a new one. Entries after `keepAfter` stay, as when acknowledging. False where it had no place.
+   */
+  abstract retire(mailbox: Address, device: DeviceId, keepAfter?: EntryId | null): Promise<boolean>;
+
   /** At most `maxEntries`, and no more than `maxBytes` of content beyond the first. What has expired is never among them. */
   abstract read(mailbox: Address, after: EntryId | null, maxEntries: number, maxBytes: number): Promise<Page>;
 
   /**
    * Cumulative and monotonic: an older `upTo` changes nothing. Entries leave the log when every device has passed
-   * them, but not those after `keepAfter`, which a live connection still has to read.
+   * them, but not those that a live connection still has to read, here (`keepAfter`) or on another node (`isShared`).
    */
   abstract acknowledge(mailbox: Address, acknowledgement: Acknowledgement): Promise<Acknowledged>;
 
@@ -220,8 +262,8 @@ export abstract class QueueRepository {
   /** Drops what is pending, on the owner's word; returns how many messages that were. */
   abstract clear(mailbox: Address): Promise<number>;
 
-  /** The newest entry that each mailbox ever had. */
-  abstract heads(mailboxes: readonly Address[]): Promise<readonly (EntryId | null)[]>;
+  /** In the order asked for; `null` for one that cannot be read, which keeps no other back. */
+  abstract glance(mailboxes: readonly Address[]): Promise<readonly (Glance | null)[]>;
 
   /** Messages before an id (`null`: the newest), newest first, as far as they are kept. */
   abstract history(
@@ -244,6 +286,12 @@ export abstract class QueueRepository {
   abstract settle(owed: readonly Owed[]): Promise<void>;
 
   abstract ledger(): Promise<Ledger>;
+
+  /** The clock that `queuedAt` and expiry go by, ms since 1970; the same for all nodes. */
+  abstract now(): number;
+
+  /** Asks the store itself, every part of it, whether it answers; rejects where it does not. */
+  abstract reach(): Promise<void>;
 
   /** One listener. Never called where there is but one node. */
   abstract onAppended(listener: AppendedElsewhere): void;

@@ -2,6 +2,7 @@ import { type Address, LIMITS, RelayError } from '@relay/protocol';
 import { type EntryId, sequenceOf } from './entry-id.js';
 import {
   CLASSIC_DEVICE,
+  type DeviceId,
   type MessageEntry,
   type Owed,
   type OwedReceipts,
@@ -39,12 +40,24 @@ export class QueueService {
   async acknowledge(mailbox: Address, upTo: EntryId): Promise<number> {
     const messages = await this.pendingUpTo(mailbox, upTo);
     const keepAfter = this.observer.keepAfter(mailbox);
-    const result = await this.queue.acknowledge(mailbox, { device: CLASSIC_DEVICE, upTo, keepAfter, messages });
+    const result = await this.queue.acknowledge(mailbox, {
+      device: CLASSIC_DEVICE,
+      upTo,
+      keepAfter,
+      isShared: true,
+      messages,
+    });
     if (result.kind !== 'acknowledged') throw new RelayError('ack_ahead');
     const { before, silent, owed } = result;
     const first = messages.filter(({ sequence }) => sequence > before && !silent.includes(sequence));
     this.observer.acknowledged(mailbox, first, owed);
     return messages.filter(({ sequence }) => sequence > before).length;
+  }
+
+  /** Takes a device's place in the mailbox away; what live connections of others still read stays. */
+  retire(mailbox: Address, device: DeviceId): Promise<boolean> {
+    const keepAfter = this.observer.keepAfter(mailbox);
+    return keepAfter === undefined ? this.queue.retire(mailbox, device) : this.queue.retire(mailbox, device, keepAfter);
   }
 
   /** Works through all mailboxes once, in parts between which other work may run, and passes on what is owed. */

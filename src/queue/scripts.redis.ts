@@ -2,7 +2,10 @@ import { readFileSync } from 'node:fs';
 import type { Script } from '../redis/redis-client.redis.js';
 import type { MailboxLimits } from './queue.repository.js';
 
-/** Places in the packed state of a mailbox, from 1. `…_AT_TRIM` and `…_AT_FURTHEST` are the counts at those places of the log. */
+/**
+ * Places in the packed state of a mailbox, from 1. `…_AT_TRIM` and `…_AT_FURTHEST` are the counts at those places of the log;
+ * `HOLES` are messages that are missing between its first and its last.
+ */
 const STATE_PLACES = [
   'LAST',
   'LAST_MS',
@@ -25,6 +28,8 @@ const STATE_PLACES = [
   'HAS_LOST',
   'HAS_EARLY',
   'IS_MIXED',
+  'HOLES',
+  'HOLE_BYTES',
 ] as const;
 
 /** What the scripts of one relay go by; equal for all its nodes. */
@@ -37,47 +42,75 @@ export interface ScriptRules {
 
 /** Whoever runs a script that makes receipts due has them to itself for so long. */
 const OWED_TO_CALLER_MS = 15_000;
+/** How long a node that says nothing more is believed to be where it was. */
+const PLACE_KEPT_MS = 300_000;
 /** At its memory limit, Redis must still let clients in and take their acknowledgements: they make room. */
 const MAKES_ROOM = ' flags=allow-oom';
+
+const EVERYBODY_IS_KNOWN = -1;
 
 const read = (name: string): string => readFileSync(new URL(`./${name}.lua`, import.meta.url), 'utf8');
 
 /** The scripts on one mailbox, with numbers in place of names: constants of Lua's own would be set up anew in each call. */
 export function mailboxScripts({ stateTtlMs, historyMs }: ScriptRules) {
-  const constants: Record<string, number> = { STATE_TTL: stateTtlMs, HISTORY_MS: historyMs, OWED_TO_CALLER_MS };
+  const constants: Record<string, number> = {
+    STATE_TTL: stateTtlMs,
+    HISTORY_MS: historyMs,
+    OWED_TO_CALLER_MS,
+    PLACE_KEPT_MS,
+  };
   STATE_PLACES.forEach((name, i) => (constants[name] = i + 1));
+  constants.STATE_SIZE = STATE_PLACES.length;
   const fill = (lua: string, more: Record<string, number> = {}): string => {
     const all = { ...constants, ...more };
     return lua.replace(/\b[A-Z][A-Z_]+\b/g, (name) => (name in all ? String(all[name]) : name));
   };
-  const script = (name: string, lua: string, flags = '', numberOfKeys = 4): Script => {
-    return { name: `mailbox-${name}`, lua: `#!lua${flags}\n${lua}`, numberOfKeys };
+  const script = (name: string, lua: string, flags = ''): Script => {
+    return { name: `mailbox-${name}`, lua: `#!lua${flags}\n${lua}` };
   };
+  /** One whose keys and arguments are those of a call that has several. */
+  const callable = (name: string, lua: string): string => `local function ${name}(KEYS, ARGV)\n${lua}\nend`;
   const shared = fill(read('mailbox'));
   const onMailbox = (name: string, flags = ''): Script => script(name, `${shared}\n${fill(read(name))}`, flags);
 
   const append = (limits: MailboxLimits): Script => {
     const { maxMessages: MAX_MESSAGES, maxBytes: MAX_BYTES, senderShare: SENDER_SHARE, overflow } = limits;
-    const bounds = { MAX_MESSAGES, MAX_BYTES, SENDER_SHARE, DROPS_OLDEST: overflow === 'drop_oldest' ? 1 : 0 };
-    const body = `${fill(read('append-quickly'), bounds)}\n${shared}\n${fill(read('append'), bounds)}`;
+    const MAX_STRANGER = limits.maxStrangerMessages ?? EVERYBODY_IS_KNOWN;
+    const hasStrangers = MAX_STRANGER !== EVERYBODY_IS_KNOWN;
+    const bounds = {
+      MAX_MESSAGES,
+      MAX_BYTES,
+      SENDER_SHARE,
+      MAX_STRANGER,
+      // Up to here no sender and no strangers have too much, whoever they are.
+      QUICK_MESSAGES: Math.min(MAX_MESSAGES / 2, ...(hasStrangers ? [MAX_STRANGER, MAX_MESSAGES * SENDER_SHARE] : [])),
+      QUICK_BYTES: MAX_BYTES * Math.min(0.5, hasStrangers ? SENDER_SHARE : 1),
+      DROPS_OLDEST: overflow === 'drop_oldest' ? 1 : 0,
+    };
+    const general = callable('generally', `${shared}\n${fill(read('append'), bounds)}`);
+    const body = `${general}\n${fill(read('append-quickly'), bounds)}\n${read('append-many')}`;
     return script('append', body);
   };
+
+  const acknowledge = callable(
+    'acknowledge',
+    `${fill(read('acknowledge-quickly'))}\n${shared}\n${fill(read('acknowledge'))}`,
+  );
 
   return {
     /** One for each set of limits: mostly there is but one. */
     append,
     appendReceipts: onMailbox('append-receipts'),
     open: onMailbox('open', MAKES_ROOM),
-    acknowledge: script(
-      'acknowledge',
-      `${fill(read('acknowledge-quickly'))}\n${shared}\n${fill(read('acknowledge'))}`,
-      MAKES_ROOM,
-    ),
+    devices: script('devices', fill(read('devices')), ' flags=no-writes'),
+    retire: onMailbox('retire', MAKES_ROOM),
+    acknowledge: script('acknowledge', `${acknowledge}\n${read('acknowledge-many')}`, MAKES_ROOM),
     markRead: onMailbox('mark-read', MAKES_ROOM),
     clear: onMailbox('clear', MAKES_ROOM),
     expire: onMailbox('expire', MAKES_ROOM),
-    state: script('state', fill(read('state')), ' flags=no-writes', 1),
-    owed: script('owed', read('owed'), MAKES_ROOM, 1),
+    state: script('state', fill(read('state')), ' flags=no-writes'),
+    glance: script('glance', fill(read('glance')), ' flags=no-writes'),
+    owed: script('owed', read('owed'), MAKES_ROOM),
   };
 }
 

@@ -1,23 +1,15 @@
 import { type Cluster, Command, Redis } from 'ioredis';
-import { createHash } from 'node:crypto';
 import type { Logger } from '../common/logger.js';
 import { firstConnection, SentinelsAsk } from './redis-connect.redis.js';
+import { OneWriteRedis } from './one-write.redis.js';
 import { demandPrimary, failureOf, keepAnswering } from './redis-connection.redis.js';
-import { NotExecuted, replyCode, translate } from './redis-error.redis.js';
+import { NotExecuted, translate } from './redis-error.redis.js';
 import { slotOf } from './redis-key.redis.js';
+import { type Argument, type Script, ScriptCalls } from './script-calls.redis.js';
 import { backoff, createRedis, endpointOf, type Options, type RedisTarget } from './redis-target.redis.js';
 
 export { NotExecuted } from './redis-error.redis.js';
-
-/** One Lua script, known to every node of Redis by its digest and sent whole where it is not. */
-export interface Script {
-  /** Unique among all scripts; shows in errors. */
-  readonly name: string;
-  readonly lua: string;
-  readonly numberOfKeys: number;
-}
-
-export type Argument = string | number | Buffer;
+export type { Argument, Script } from './script-calls.redis.js';
 
 export interface ConnectOptions {
   readonly logger?: Logger | undefined;
@@ -34,8 +26,6 @@ const TOPOLOGY_EVERY_MS = 500;
 
 const AS_TEXT = { replyEncoding: 'utf8' } as const;
 
-type Node = Pick<Redis, 'stream' | 'status' | 'call'>;
-
 /**
  * The connection for commands to one primary (by URL or Sentinel) or to each primary of a Cluster. What one turn of the
  * event loop sends leaves in one write for each connection.
@@ -46,8 +36,7 @@ type Node = Pick<Redis, 'stream' | 'status' | 'call'>;
  */
 export class RedisClient {
   readonly isCluster: boolean;
-  private readonly digests = new Map<Script, string>();
-  private readonly scripts = new Map<string, Script>();
+  private readonly scripts: ScriptCalls;
   private readonly readyListeners: (() => void)[] = [];
   private readonly watches = new Map<Redis, { stop(): void }>();
   /** Primaries whose connection is lost, by host and port; one has no name outside of a Cluster. */
@@ -56,9 +45,10 @@ export class RedisClient {
   private lostAt = 0;
   private isClosing = false;
   private inFlight = 0;
-  private corked: Node['stream'][] = [];
+  private corked: Redis['stream'][] = [];
   private isTurnOpen = false;
   private isJammed = false;
+  private atTurnEnd: (() => void)[] = [];
 
   constructor(
     private readonly redis: Redis | Cluster,
@@ -66,6 +56,7 @@ export class RedisClient {
     private readonly logger?: Logger,
   ) {
     this.isCluster = redis.isCluster;
+    this.scripts = new ScriptCalls(redis, () => this.primaries());
     // Without a listener, ioredis writes each failed attempt to stderr.
     redis.on('error', (error: unknown) => (this.lastError = error));
     if (redis instanceof Redis) this.watch(redis, '');
@@ -112,11 +103,15 @@ export class RedisClient {
     this.readyListeners.push(listener);
   }
 
-  run(script: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
-    const refused = this.beginSend();
-    if (refused !== null) return refused;
-    const digest = this.digests.get(script) ?? this.learn(script);
-    return this.send(new Command('evalsha', [digest, script.numberOfKeys, ...keys, ...args], AS_TEXT));
+  /** `weight`: how many calls this one stands for, where what waits for Redis is counted. */
+  run(script: Script, keys: readonly string[], args: readonly Argument[], weight = 1): Promise<unknown> {
+    return this.beginSend() ?? this.counted(this.scripts.run(script, [keys.length, ...keys, ...args]), weight);
+  }
+
+  /** Once, at the end of this turn of the event loop: what `work` sends leaves in the turn's write. It must not throw. */
+  whenTurnEnds(work: () => void): void {
+    if (!this.isTurnOpen) this.cork();
+    this.atTurnEnd.push(work);
   }
 
   /** In a Cluster, one with a key goes to the key's primary, one without to any. */
@@ -185,49 +180,29 @@ export class RedisClient {
   /** Opens the turn, or says why nothing can be sent. */
   private beginSend(): Promise<never> | null {
     if (!this.isTurnOpen) this.cork();
-    if (this.isClosing || this.redis.status === 'end')
-      return Promise.reject(new NotExecuted('Storage is not connected'));
-    if (this.inFlight < MAX_IN_FLIGHT && !this.isJammed) return null;
+    const { redis } = this;
+    if (this.isClosing || redis.status === 'end') return Promise.reject(new NotExecuted('Storage is not connected'));
+    const isFull = redis instanceof OneWriteRedis ? redis.unsentBytes > MAX_UNSENT_BYTES : this.isJammed;
+    if (this.inFlight < MAX_IN_FLIGHT && !isFull) return null;
     return Promise.reject(new NotExecuted('Too much waits for storage'));
   }
 
   private send(command: Command): Promise<unknown> {
-    this.inFlight++;
-    return (this.redis.sendCommand(command) as Promise<unknown>).then(this.answered, this.failed);
+    return this.counted(this.redis.sendCommand(command) as Promise<unknown>, 1);
   }
 
-  private readonly answered = (answer: unknown): unknown => {
-    this.inFlight--;
-    return answer;
-  };
-
-  private readonly failed = (error: unknown): Promise<unknown> => {
-    this.inFlight--;
-    const script = replyCode(error) === 'NOSCRIPT' ? this.lostScript(error) : undefined;
-    if (script === undefined) throw translate(error);
-    return script;
-  };
-
-  /** A restart, a failover or SCRIPT FLUSH: the whole script instead, which is known from then on. */
-  private lostScript(error: unknown): Promise<unknown> | undefined {
-    const [digest, ...rest] = (error as { command: { args: Argument[] } }).command.args;
-    const script = this.scripts.get(String(digest));
-    if (script === undefined) return undefined;
-    return this.beginSend() ?? this.send(new Command('eval', [script.lua, ...rest], AS_TEXT));
-  }
-
-  /** Loaded ahead of its first call and again after each connect, so that calls are not overtaken by later ones. */
-  private learn(script: Script): string {
-    const digest = createHash('sha1').update(script.lua).digest('hex');
-    this.digests.set(script, digest);
-    this.scripts.set(digest, script);
-    for (const node of this.primaries()) this.load(node, script);
-    return digest;
-  }
-
-  private load(node: Node, { lua }: Script): void {
-    // Where it fails, the call itself brings the script along.
-    node.call('SCRIPT', 'LOAD', lua).catch(() => undefined);
+  private counted(answer: Promise<unknown>, weight: number): Promise<unknown> {
+    this.inFlight += weight;
+    return answer.then(
+      (value) => {
+        this.inFlight -= weight;
+        return value;
+      },
+      (error: unknown) => {
+        this.inFlight -= weight;
+        throw translate(error);
+      },
+    );
   }
 
   private primaries(): readonly Redis[] {
@@ -237,22 +212,26 @@ export class RedisClient {
   private cork(): void {
     this.isTurnOpen = true;
     this.isJammed = false;
+    setImmediate(this.endTurn);
+    if (!this.isCluster) return;
     for (const { stream } of this.primaries()) {
       // One that was never used has no connection yet.
-      if ((stream as Node['stream'] | undefined) === undefined) continue;
+      if ((stream as Redis['stream'] | undefined) === undefined) continue;
       if (stream.writableLength > MAX_UNSENT_BYTES) this.isJammed = true;
-      if (!this.isCluster) continue;
       stream.cork();
       this.corked.push(stream);
     }
-    setImmediate(this.uncork);
   }
 
-  private readonly uncork = (): void => {
+  private readonly endTurn = (): void => {
+    const works = this.atTurnEnd;
+    this.atTurnEnd = [];
+    for (const work of works) work();
     this.isTurnOpen = false;
     const streams = this.corked;
     this.corked = [];
     for (const stream of streams) stream.uncork();
+    if (this.redis instanceof OneWriteRedis) this.redis.flush();
   };
 
   private watchNodes(cluster: Cluster): void {
@@ -276,7 +255,7 @@ export class RedisClient {
     this.watches.set(node, keepAnswering(node));
     node.on('ready', () => {
       wasReady = true;
-      for (const script of this.scripts.values()) this.load(node, script);
+      this.scripts.loadAll(node);
       this.cameBack(name);
     });
     node.on('close', () => {

@@ -7,7 +7,6 @@ const SAVE_EVERY_MS = 60_000;
 const SAVE: Script = {
   name: 'saveClock',
   lua: `if tonumber(ARGV[1]) > tonumber(redis.call('GET', KEYS[1]) or 0) then redis.call('SET', KEYS[1], ARGV[1]) end`,
-  numberOfKeys: 1,
 };
 
 /**

@@ -12,6 +12,7 @@ import {
   Rejection,
   RelayError,
 } from '@relay/protocol';
+import { FRAME_RULES } from '../auth/rules.js';
 import { type SessionName, UNPROVEN } from '../auth/session.repository.js';
 import type { PresenceStatus } from '../presence/presence.repository.js';
 import type { PresenceWatcher } from '../presence/presence.service.js';
@@ -28,12 +29,16 @@ import type { Link, Mark } from './link.js';
 import { Liveness } from './liveness.js';
 import type { MailboxReader, ReaderEvents } from './mailbox-reader.js';
 import type { Room } from './room.js';
+import { OneAtATime } from './one-at-a-time.js';
 import type { Entrance, Opening, SignIn } from './sign-in.js';
 import { UnstoredFrames } from './unstored-frames.js';
 import type { Waiting, WaitingRoom } from './waiting-room.js';
 
 /** What a client may send once it has signed in, and the relay handles. */
 export type SignedInFrame = Exclude<ClientFrame, { type: 'auth' | 'hello' | 'ack' }>;
+
+/** What a connection speaks; `pending` until it has signed in. */
+export type ConnectionProtocol = 'pending' | 'classic' | 'v2';
 
 /** What a connection needs of the relay behind it. */
 export interface ConnectionHost {
@@ -99,6 +104,8 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
   private isStopped = false;
   private whenSent: (() => void) | null = null;
   private unstored: UnstoredFrames | null = null;
+  /** Made when first needed. */
+  private inTurn: OneAtATime | null = null;
   private readonly liveness: Liveness;
 
   constructor(
@@ -126,12 +133,37 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
 
   /** Whether what is sent now comes after everything that is owed to this connection. */
   get isLive(): boolean {
-    return this.isOpen && this.reader?.hasCaughtUp === true && !this.link.isCongested;
+    return this.isOpen && this.reader?.hasCaughtUp === true && !this.link.isCongested && this.canConfirm;
+  }
+
+  /** Whether it can still be asked to confirm what the mailbox does not hold: a client that never does is asked no more. */
+  get canConfirm(): boolean {
+    return this.unstored?.isFull !== true;
   }
 
   /** A frame that is not stored, but must be confirmed; no more of them wait for it than a window holds. */
   get canTakeUnstored(): boolean {
     return this.isLive && !this.link.isBusy && (this.unstored?.size ?? 0) < LIMITS.windowEntries;
+  }
+
+  get protocol(): ConnectionProtocol {
+    if (this.state !== 'open') return 'pending';
+    return this.version === 2 ? 'v2' : 'classic';
+  }
+
+  /** Entries that were sent and not acknowledged. */
+  get unacknowledged(): number {
+    return this.reader?.unacknowledged ?? 0;
+  }
+
+  /** Whether it is sent nothing more until it reads or acknowledges. */
+  get isSlow(): boolean {
+    return this.state === 'open' && (this.link.isCongested || this.reader?.isWindowFull === true);
+  }
+
+  /** How long it has acknowledged nothing of what it was sent; 0 where nothing is outstanding. */
+  lagMs(now: number): number {
+    return this.reader?.isWaitingForAck === true ? this.liveness.stalledMs(now) : 0;
   }
 
   get sentUpTo(): number {
@@ -171,6 +203,7 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
 
   drained(): void {
     this.reader?.readOn();
+    this.inTurn?.runNext();
     const owed = this.presenceOwed;
     this.presenceOwed = null;
     for (const [address, status] of owed ?? []) this.presenceChanged(address, status);
@@ -236,7 +269,15 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
 
   /** Calls back once the client has what it was sent so far; never, if its link turns out to be dead. Asks with the next tick. */
   whenArrived(arrived: () => void): void {
-    (this.unstored ??= new UnstoredFrames()).add(arrived, false);
+    const unstored = (this.unstored ??= new UnstoredFrames());
+    unstored.add(arrived, false);
+    if (unstored.isUrgent) this.markFlush();
+  }
+
+  /** One answer of many at a time, and none while the client has not read the last; false where too many wait already. */
+  answerInTurn(answer: () => Promise<void>): boolean {
+    this.inTurn ??= new OneAtATime(() => this.isOpen && !this.link.isCongested);
+    return this.inTurn.add(answer);
   }
 
   presenceChanged(address: Address, { online, lastSeen }: PresenceStatus): void {
@@ -330,6 +371,7 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
       return;
     }
     this.reader?.readOn();
+    this.inTurn?.runNext();
     this.resumeWhenPossible();
     if (this.isPaused && !this.link.isCongested) this.liveness.heard(now);
     if (this.mustAskAgain !== null && this.room !== null) {
@@ -399,8 +441,7 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
     const frame = decodeClientFrame(text);
     if (frame instanceof Rejection && frame.code === 'auth_failed')
       return this.refuseAndClose(frame.code, { message: frame.message });
-    if (frame instanceof Rejection || (frame.type !== 'auth' && frame.type !== 'hello'))
-      return this.refuseAndClose('auth_required');
+    if (frame instanceof Rejection || !isOpening(frame)) return this.refuseAndClose('auth_required');
     const isFirst = this.state === 'new';
     this.state = 'signing-in';
     this.host.waiting.leave(this);
@@ -465,7 +506,7 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
   private process(text: string): void {
     const frame = decodeClientFrame(text);
     if (frame instanceof Rejection) this.reject(frame);
-    else if (frame.type === 'auth' || frame.type === 'hello') {
+    else if (isOpening(frame)) {
       this.reject(new Rejection('bad_message', undefined, 'Already authenticated'));
     } else if (frame.type === 'ack') this.acknowledged(frame.upTo as EntryId);
     else if (this.room !== null) this.host.handle(this, this.room, frame);
@@ -525,4 +566,9 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
     this.liveness.heard(this.host.now());
     this.link.resumeReading();
   }
+}
+
+/** What a stranger may send, by the table of who may send what; every other frame acts as somebody. */
+function isOpening(frame: ClientFrame): frame is Opening {
+  return FRAME_RULES[frame.type] === 'anyone';
 }

@@ -1,11 +1,14 @@
 import { type Address, statusFrame } from '@relay/protocol';
+import type { Backplane } from '../backplane/backplane.js';
 import type { Clock } from '../common/clock.js';
 import type { Logger } from '../common/logger.js';
+import type { Metrics } from '../common/metrics.js';
 import type { EntryId } from '../queue/entry-id.js';
 import {
   type Acknowledged,
   CLASSIC_DEVICE,
   type Entry,
+  type Glance,
   type MessageEntry,
   type MessageReference,
   type Owed,
@@ -13,44 +16,50 @@ import {
   type QueueRepository,
   type Receipt,
 } from '../queue/queue.repository.js';
+import type { Acquaintance } from './acquaintance.js';
 import type { Connection } from './connection.js';
 import { entryFrame } from './mailbox-reader.js';
 import type { Receipts } from './receipts.js';
-import type { Room, Rooms } from './room.js';
+import { learn, type Room, type Rooms, supersede } from './room.js';
 import type { Verdicts } from './verdicts.js';
 
-/** Mailboxes looked at in one go. */
-const HEADS_PER_CALL = 500;
+/** Whose mailboxes are looked at in one go. */
+const ROOMS_PER_CALL = 500;
+
+export interface DeliveryParts {
+  readonly rooms: Rooms;
+  readonly queue: QueueRepository;
+  readonly receipts: Receipts;
+  readonly verdicts: Verdicts;
+  readonly backplane: Backplane;
+  readonly acquaintance: Acquaintance;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
 
 /** From the mailbox to the connections of its owner, and from their acknowledgements back to the sender. */
 export class Delivery {
   /** Receipts that were passed on, for the store to forget. */
   private passedOn: Owed[] = [];
 
-  constructor(
-    private readonly rooms: Rooms,
-    private readonly queue: QueueRepository,
-    private readonly receipts: Receipts,
-    private readonly verdicts: Verdicts,
-    private readonly clock: Clock,
-    private readonly logger: Logger,
-  ) {}
+  constructor(private readonly parts: DeliveryParts) {}
 
   /** A message was stored: offers it to whoever is connected, and answers its sender now or once somebody has it. */
   stored(sender: Connection, to: Address, entry: MessageEntry, isHeldElsewhere: boolean): void {
-    const room = this.rooms.get(to);
+    const room = this.parts.rooms.get(to);
     if (!sender.wasToldOf(to, entry.messageId)) {
       if (room === undefined && !isHeldElsewhere) {
-        return sender.link.send(statusFrame('queued', entry.messageId, to, this.clock.now()));
+        return sender.link.send(statusFrame('queued', entry.messageId, to, this.parts.clock.now()));
       }
-      this.verdicts.wait(sender, entry.from, to, entry.messageId);
+      this.parts.verdicts.wait(sender, entry.from, to, entry.messageId);
     }
     if (room !== undefined) this.offer(room, entry);
   }
 
   /** An entry came into a mailbox by another node. */
   appendedElsewhere(mailbox: Address, entry: Entry): void {
-    const room = this.rooms.get(mailbox);
+    const room = this.parts.rooms.get(mailbox);
     if (room !== undefined) this.offer(room, entry);
   }
 
@@ -59,16 +68,20 @@ export class Delivery {
     if (!connection.mayAcknowledge(upTo)) return;
     const { device, claim } = connection;
     const entries = connection.unsettled(upTo);
-    const messages = entries.filter((entry): entry is MessageEntry => entry.kind === 'message');
-    const keepAfter = device === CLASSIC_DEVICE ? this.slowestPosition(room.address) : undefined;
-    this.queue.acknowledge(room.address, { device, upTo, claim, keepAfter, messages }).then(
+    // Whoever is blocked is not told that somebody is there to take what came before.
+    const messages = entries.filter(
+      (entry): entry is MessageEntry => entry.kind === 'message' && room.blocked?.has(entry.from) !== true,
+    );
+    const keepAfter = this.slowestPosition(room.address);
+    const isShared = this.parts.receipts.mayBeElsewhere(room);
+    this.parts.queue.acknowledge(room.address, { device, upTo, claim, keepAfter, isShared, messages }).then(
       (result) => {
         this.acknowledged(connection, room, upTo, messages, result);
         this.acknowledgeNext(connection, room);
       },
       (error: unknown) => {
         // The window stays as it was, and the client is asked again.
-        this.logger.warn('acknowledgement not stored', { connection: connection.id, reason: reasonOf(error) });
+        this.parts.logger.warn('acknowledgement not stored', { connection: connection.id, reason: reasonOf(error) });
         connection.askAgain(connection.acknowledgementEnded() ?? upTo);
       },
     );
@@ -76,33 +89,37 @@ export class Delivery {
 
   /** These messages have been acknowledged for the first time; `owed` until their senders know, or it waits in their mailboxes. */
   delivered(mailbox: Address, messages: readonly MessageReference[], owed: Owed | null): void {
-    const timestamp = this.clock.now();
+    const timestamp = this.parts.clock.now();
     const told = new Set<Connection>();
     const bySender = new Map<Address, Receipt[]>();
     for (const { from, messageId } of messages) {
-      const sender = this.verdicts.take(from, mailbox, messageId);
+      const sender = this.parts.verdicts.take(from, mailbox, messageId);
       const receipt: Receipt = { kind: 'delivered', peer: mailbox, messageId, timestamp };
-      if (sender?.isOpen === true && this.receipts.answer(from, sender, receipt)) told.add(sender);
+      if (sender?.isOpen === true && this.parts.receipts.answer(from, sender, receipt)) told.add(sender);
       else addTo(bySender, from, receipt);
     }
-    this.settleAfter(bySender.size === 0 ? null : this.receipts.sendAll(bySender, told), told, owed);
+    this.settleAfter(bySender.size === 0 ? null : this.parts.receipts.sendAll(bySender, told), told, owed);
   }
 
   /** The recipient said that it has read the message. */
   read(reader: Address, from: Address, messageId: string, owed: Owed | null): void {
-    const receipt: Receipt = { kind: 'read', peer: reader, messageId, timestamp: this.clock.now() };
+    const receipt: Receipt = { kind: 'read', peer: reader, messageId, timestamp: this.parts.clock.now() };
     const receipts = new Map([[from, [receipt]]]);
     const told = new Set<Connection>();
     // The `delivered` of another device may be on its way from another node: the mailbox keeps the two in order.
-    const isAlone = this.receipts.isAllHere(reader);
-    this.settleAfter(isAlone ? this.receipts.sendAll(receipts, told) : this.receipts.storeAll(receipts), told, owed);
+    const isAlone = this.parts.receipts.isAllHere(reader);
+    this.settleAfter(
+      isAlone ? this.parts.receipts.sendAll(receipts, told) : this.parts.receipts.storeAll(receipts),
+      told,
+      owed,
+    );
   }
 
   /** Receipts that nobody passed on when they became due; through mailboxes, so that they come in one order. */
   passOn(receipts: OwedReceipts['receipts']): Promise<void> {
     const bySender = new Map<Address, Receipt[]>();
     for (const { to, receipt } of receipts) addTo(bySender, to, receipt);
-    return this.receipts.storeAll(bySender);
+    return this.parts.receipts.storeAll(bySender);
   }
 
   /** The store may forget what was passed on. */
@@ -110,42 +127,50 @@ export class Delivery {
     if (this.passedOn.length === 0) return;
     const { passedOn } = this;
     this.passedOn = [];
-    await this.queue.settle(passedOn);
+    await this.parts.queue.settle(passedOn);
   }
 
   /** A device counts as seen while it is connected, however quiet its mailbox is. */
   async refreshDevices(): Promise<void> {
-    for (const { address, connections } of this.rooms.values()) {
+    for (const { address, connections } of this.parts.rooms.values()) {
       for (const device of new Set(connections.map((connection) => connection.device))) {
-        await this.queue.open(address, device);
+        await this.parts.queue.open(address, device);
       }
     }
   }
 
-  /** Hints may have been lost: looks whether any mailbox has more than its connections were told of. */
+  /** Hints may have been lost: looks whether any mailbox has more entries, devices or claims than this node was told of. */
   async recheck(): Promise<void> {
-    const addresses = [...this.rooms.values()].map(({ address }) => address);
-    for (let i = 0; i < addresses.length; i += HEADS_PER_CALL) {
-      const some = addresses.slice(i, i + HEADS_PER_CALL);
-      const heads = await this.queue.heads(some);
-      some.forEach((address, j) => this.announce(address, heads[j] ?? null));
+    const rooms = [...this.parts.rooms.values()];
+    for (let i = 0; i < rooms.length; i += ROOMS_PER_CALL) {
+      const some = rooms.slice(i, i + ROOMS_PER_CALL);
+      const hearings = some.map(({ address }) => this.parts.backplane.hearing('mailbox', address));
+      const glances = await this.parts.queue.glance(some.map(({ address }) => address));
+      some.forEach((room, j) => this.glanced(room, glances[j] ?? null, hearings[j]!));
     }
   }
 
   /** The mailbox has entries up to this one. */
   announce(mailbox: Address, head: EntryId | null): void {
     if (head === null) return;
-    for (const connection of this.rooms.get(mailbox)?.connections ?? []) connection.expectUpTo(head);
+    for (const connection of this.parts.rooms.get(mailbox)?.connections ?? []) connection.expectUpTo(head);
   }
 
   /** How far the slowest classic connection of an address has been sent its mailbox; `undefined` where none is connected. */
   slowestPosition(mailbox: Address): EntryId | null | undefined {
     let slowest: Connection | undefined;
-    for (const connection of this.rooms.get(mailbox)?.connections ?? []) {
+    for (const connection of this.parts.rooms.get(mailbox)?.connections ?? []) {
       if (connection.device !== CLASSIC_DEVICE) continue;
       if (slowest === undefined || connection.sentUpTo < slowest.sentUpTo) slowest = connection;
     }
     return slowest?.sentId;
+  }
+
+  private glanced(room: Room, glance: Glance | null, hearing: number): void {
+    if (glance === null) return;
+    learn(room, glance, hearing);
+    for (const [device, claim] of glance.claims) supersede(room, device, claim);
+    this.announce(room.address, glance.head);
   }
 
   private offer(room: Room, entry: Entry): void {
@@ -165,10 +190,13 @@ export class Delivery {
       case 'superseded':
         return connection.close(4409);
       case 'ahead':
-        return this.logger.warn('acknowledgement beyond the mailbox', { connection: connection.id });
+        return this.parts.logger.warn('acknowledgement beyond the mailbox', { connection: connection.id });
       case 'acknowledged': {
         const { before, silent, owed } = result;
+        for (const { from } of messages) this.parts.acquaintance.meet(room, from);
         const first = messages.filter(({ sequence }) => sequence > before && !silent.includes(sequence));
+        const now = this.parts.queue.now();
+        for (const { queuedAt } of first) this.parts.metrics.delivering.observe(now - queuedAt);
         if (first.length > 0 || owed !== null) this.delivered(room.address, first, owed);
       }
     }
@@ -189,7 +217,7 @@ export class Delivery {
       for (const connection of told) connection.whenArrived(arrived);
     };
     if (stored === null) return settle();
-    stored.then(settle, (error: unknown) => this.logger.warn('receipts not stored', { reason: reasonOf(error) }));
+    stored.then(settle, (error: unknown) => this.parts.logger.warn('receipts not stored', { reason: reasonOf(error) }));
   }
 }
 

@@ -1,6 +1,7 @@
 import { type Address, errorFrame, LIMITS, type MessageFrame, statusFrame } from '@relay/protocol';
 import type { Backplane } from '../backplane/backplane.js';
 import type { Clock } from '../common/clock.js';
+import type { Acquaintance } from './acquaintance.js';
 import type { Connection } from './connection.js';
 import type { Rooms } from './room.js';
 
@@ -9,8 +10,10 @@ interface Waiting {
   readonly messageId: string;
   readonly to: Address;
   readonly dueAt: number;
-  /** Who may still take it: connections here, and other nodes that have not said that they have none. */
+  /** Who may still take it: connections here, and other nodes that have not said that they have none. Below 0 where they say it before they are counted. */
   candidates: number;
+  /** Whether it is known how many other nodes were asked. */
+  isCounted: boolean;
 }
 
 const NOBODY = '-';
@@ -24,6 +27,7 @@ export class Ephemeral {
   constructor(
     private readonly rooms: Rooms,
     private readonly backplane: Backplane,
+    private readonly acquaintance: Acquaintance,
     private readonly clock: Clock,
   ) {
     // `<number> <sender> <frame>`, answered to the sender's address: `<number> <+ or ->`.
@@ -36,15 +40,12 @@ export class Ephemeral {
     const frame = JSON.stringify({ type: 'message', from, content, messageId, timestamp: timestamp ?? now });
     const number = `${this.backplane.node}.${++this.count}`;
     const dueAt = this.clock.monotonic() + LIMITS.verdictWithinMs / 2;
-    const waiting: Waiting = { sender, messageId, to, dueAt, candidates: 1 };
+    const waiting: Waiting = { sender, messageId, to, dueAt, candidates: 0, isCounted: false };
     this.waiting.set(number, waiting);
-    waiting.candidates += this.offer(to, frame, () => this.arrived(number));
+    waiting.candidates += this.offer(to, from, frame, () => this.arrived(number));
     this.backplane.send('mailbox', to, 'u', `${number} ${from} ${frame}`).then(
-      (nodes) => {
-        waiting.candidates += nodes;
-        this.declined(number);
-      },
-      () => this.declined(number),
+      (nodes) => this.counted(number, nodes),
+      () => this.counted(number, 0),
     );
   }
 
@@ -58,7 +59,8 @@ export class Ephemeral {
   }
 
   /** Returns to how many. Somebody who is still reading a backlog would get it before older messages. */
-  private offer(to: Address, frame: string, arrived: () => void): number {
+  private offer(to: Address, from: Address, frame: string, arrived: () => void): number {
+    if (this.acquaintance.isBlocked(to, from)) return 0;
     const live = this.rooms.get(to)?.connections.filter((connection) => connection.canTakeUnstored) ?? [];
     for (const connection of live) connection.sendUnstored(frame, arrived);
     return live.length;
@@ -71,7 +73,7 @@ export class Ephemeral {
       const text = `${number} ${word}`;
       this.backplane.send('mailbox', from as Address, 'a', text).catch(() => undefined);
     };
-    if (this.offer(to, frame, () => answer(ARRIVED)) === 0) answer(NOBODY);
+    if (this.offer(to, from as Address, frame, () => answer(ARRIVED)) === 0) answer(NOBODY);
   }
 
   private answered(payload: string): void {
@@ -88,10 +90,21 @@ export class Ephemeral {
     sender.link.send(statusFrame('delivered', messageId, to, this.clock.now()));
   }
 
+  /** So many other nodes heard of it; some may have answered already. */
+  private counted(number: string, nodes: number): void {
+    const waiting = this.waiting.get(number);
+    if (waiting === undefined) return;
+    waiting.isCounted = true;
+    waiting.candidates += nodes;
+    if (waiting.candidates <= 0) this.refuse(number, 'refused');
+  }
+
   /** One candidate fewer; without any, nobody has it. */
   private declined(number: string): void {
     const waiting = this.waiting.get(number);
-    if (waiting !== undefined && --waiting.candidates === 0) this.refuse(number, 'refused');
+    if (waiting === undefined) return;
+    waiting.candidates--;
+    if (waiting.isCounted && waiting.candidates <= 0) this.refuse(number, 'refused');
   }
 
   private refuse(number: string, outcome: 'refused' | 'unknown'): void {

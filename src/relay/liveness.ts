@@ -36,6 +36,11 @@ export class Liveness {
     this.isAwaiting = true;
   }
 
+  /** Since the last progress, or since entries began to wait for it. */
+  stalledMs(now: number): number {
+    return now - this.progressedAt;
+  }
+
   isSignInOverdue(now: number): boolean {
     return now - this.openedAt >= LIMITS.authTimeoutMs - TICK_MS;
   }

@@ -60,6 +60,18 @@ export class MailboxReader {
     return this.state === 'idle' && this.latest <= this.position;
   }
 
+  get unacknowledged(): number {
+    return this.inFlight.length;
+  }
+
+  /** Whether the window holds back what there is to send. */
+  get isWindowFull(): boolean {
+    return (
+      this.latest > this.position &&
+      (this.inFlight.length >= this.window.entries || this.inFlightBytes >= this.window.bytes)
+    );
+  }
+
   get isWaitingForAck(): boolean {
     return this.inFlight.length > 0;
   }

@@ -1,4 +1,6 @@
 import { type Address, encodeFrame, statusFrame } from '@relay/protocol';
+import type { Backplane } from '../backplane/backplane.js';
+import type { Metrics } from '../common/metrics.js';
 import { CLASSIC_DEVICE, type QueueRepository, type Receipt } from '../queue/queue.repository.js';
 import type { Connection } from './connection.js';
 import { entryFrame } from './mailbox-reader.js';
@@ -15,6 +17,8 @@ export class Receipts {
   constructor(
     private readonly rooms: Rooms,
     private readonly queue: QueueRepository,
+    private readonly backplane: Backplane,
+    private readonly metrics: Metrics,
   ) {}
 
   /** Tells the connection that waits for it, whatever else is on its way to it; false where the mailbox must tell the others. */
@@ -22,7 +26,8 @@ export class Receipts {
     const room = this.rooms.get(address);
     const frame = receiptFrame(receipt);
     waiting.tell(receipt, frame);
-    if (room === undefined || !isComplete(room)) return false;
+    this.metrics.receipts.add('sent');
+    if (room === undefined || !waiting.canConfirm || !this.isComplete(room)) return false;
     if (room.connections.length === 1) return true;
     if (!this.reachesAll(address, room)) return false;
     for (const connection of room.connections) if (connection !== waiting) connection.tell(receipt, frame);
@@ -39,6 +44,7 @@ export class Receipts {
         continue;
       }
       for (const receipt of those) sendNow(room, receipt);
+      this.metrics.receipts.add('sent', those.length);
       for (const connection of room.connections) told.add(connection);
     }
     if (storing.length > 0) await Promise.all(storing);
@@ -47,7 +53,12 @@ export class Receipts {
   /** Whether every device of that address is connected here, so that no other node tells of what it does. */
   isAllHere(address: Address): boolean {
     const room = this.rooms.get(address);
-    return room !== undefined && isComplete(room);
+    return room !== undefined && this.isComplete(room);
+  }
+
+  /** Whether another node may hold connections of the address: one does, or its word may have been lost. */
+  mayBeElsewhere({ address, isHeldElsewhere, hearing }: Room): boolean {
+    return isHeldElsewhere || hearing === 0 || hearing !== this.backplane.hearing('mailbox', address);
   }
 
   async storeAll(receipts: ReadonlyMap<Address, readonly Receipt[]>): Promise<void> {
@@ -56,11 +67,21 @@ export class Receipts {
 
   private reachesAll(address: Address, room: Room): boolean {
     // A receipt that overtook an older one still in the backlog would turn a tick back.
-    return !this.storing.has(address) && isComplete(room) && room.connections.every(({ isLive }) => isLive);
+    return !this.storing.has(address) && this.isComplete(room) && room.connections.every(({ isLive }) => isLive);
+  }
+
+  /** Whether every device of the address is connected to this node. */
+  private isComplete(room: Room): boolean {
+    const { connections, devices } = room;
+    if (this.mayBeElsewhere(room)) return false;
+    if (devices <= 1) return true;
+    const classic = connections.filter(({ device }) => device === CLASSIC_DEVICE).length;
+    return connections.length - Math.max(0, classic - 1) >= devices;
   }
 
   private async store(to: Address, receipts: readonly Receipt[]): Promise<void> {
     this.storing.set(to, (this.storing.get(to) ?? 0) + 1);
+    this.metrics.receipts.add('stored', receipts.length);
     const entries = await this.queue.appendReceipts(to, receipts).finally(() => this.stored(to));
     const room = this.rooms.get(to);
     for (const connection of room?.connections ?? []) {
@@ -73,14 +94,6 @@ export class Receipts {
     if (left === 0) this.storing.delete(to);
     else this.storing.set(to, left);
   }
-}
-
-/** Whether every device of the address is connected to this node. */
-function isComplete({ connections, devices, isHeldElsewhere }: Room): boolean {
-  if (isHeldElsewhere) return false;
-  if (devices <= 1) return true;
-  const classic = connections.filter(({ device }) => device === CLASSIC_DEVICE).length;
-  return connections.length - Math.max(0, classic - 1) >= devices;
 }
 
 function sendNow(room: Room, receipt: Receipt): void {

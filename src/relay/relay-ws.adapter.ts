@@ -4,6 +4,7 @@ import { type ErrorCode, LIMITS } from '@relay/protocol';
 import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type ServerOptions, WebSocketServer } from 'ws';
+import type { Metrics } from '../common/metrics.js';
 import { problem } from '../common/problem.js';
 import {
   type Admission,
@@ -13,10 +14,30 @@ import {
   WEBSOCKET_VERSION,
 } from './admission.js';
 
-const CLOSE_TIMEOUT_MS = 3_000;
-/** Of one message, and of TCP segments that wait for a frame's end: a flood of either is refused by `ws`. */
-const MAX_FRAGMENTS = 128;
-const MAX_BUFFERED_CHUNKS = 1024;
+/** Two options are newer than the published types. */
+type WebSocketOptions = ServerOptions & { closeTimeout: number; maxPendingAutoPongs: number };
+
+/** Every option of `ws` that a client can lean on, set here and nowhere left to a default. */
+export const WEBSOCKET_OPTIONS: WebSocketOptions = {
+  noServer: true,
+  // Connections are counted and closed by the relay.
+  clientTracking: false,
+  // Contents are ciphertext, and a bomb would be one.
+  perMessageDeflate: false,
+  // Raised at the sign-in.
+  maxPayload: LIMITS.frameBytesBeforeSignIn,
+  // Of one message, and of TCP segments that wait for a frame's end: a flood of either is refused by `ws`.
+  maxFragments: 128,
+  maxBufferedChunks: 1024,
+  skipUTF8Validation: false,
+  autoPong: true,
+  // A flood of pings is counted by the connection, which closes it with a reason.
+  maxPendingAutoPongs: 0,
+  // Frames of one segment are handled in one turn, and answered with one write.
+  allowSynchronousEvents: true,
+  // Whoever does not answer a close is cut.
+  closeTimeout: 3_000,
+};
 
 const CODES: Record<UpgradeRefusal['status'], ErrorCode> = {
   400: 'bad_message',
@@ -35,21 +56,10 @@ export class RelayWsAdapter extends WsAdapter {
   constructor(
     app: INestApplicationContext,
     private readonly admission: Admission,
+    private readonly metrics: Metrics,
   ) {
     super(app);
-    // Two options are newer than the published types.
-    const options: ServerOptions & { closeTimeout: number; maxPendingAutoPongs: number } = {
-      noServer: true,
-      clientTracking: false,
-      perMessageDeflate: false,
-      maxPayload: LIMITS.frameBytesBeforeSignIn,
-      maxFragments: MAX_FRAGMENTS,
-      maxBufferedChunks: MAX_BUFFERED_CHUNKS,
-      closeTimeout: CLOSE_TIMEOUT_MS,
-      // A flood of pings is counted by the connection, which closes it with a reason.
-      maxPendingAutoPongs: 0,
-    };
-    this.server = new WebSocketServer(options);
+    this.server = new WebSocketServer(WEBSOCKET_OPTIONS);
     // The handshake itself is wrong: a missing key, a subprotocol that is no token.
     this.server.on('wsClientError', (_error, socket) => {
       refuse(socket, { status: 400, detail: 'The WebSocket handshake is malformed' });
@@ -83,7 +93,10 @@ export class RelayWsAdapter extends WsAdapter {
     if (!isWebSocketUpgrade(request) && !isWebSocketPath(request.url)) return this.ignoreUpgrade(request, socket, head);
     const network = this.admission.networkOf(request);
     const refusal = this.admission.refusal(request, network);
-    if (refusal !== null) return refuse(socket, refusal);
+    if (refusal !== null) {
+      this.metrics.upgradesRefused.add(String(refusal.status));
+      return refuse(socket, refusal);
+    }
     this.server.handleUpgrade(request, socket, head, (webSocket) => {
       this.admission.admit(network);
       webSocket.once('close', () => this.admission.release(network));

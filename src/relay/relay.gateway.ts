@@ -4,14 +4,15 @@ import type { IncomingMessage } from 'node:http';
 import type { WebSocket } from 'ws';
 import { AuthService } from '../auth/auth.service.js';
 import { Logger } from '../common/logger.js';
+import { Metrics } from '../common/metrics.js';
 import { Settings } from '../common/settings.js';
-import { Connection } from './connection.js';
+import { SignInLimits } from '../limits/sign-in-limits.js';
 import { Admission } from './admission.js';
+import { Connection } from './connection.js';
 import { Connections } from './connections.js';
 import { Link } from './link.js';
 import { Relay } from './relay.js';
 import { SignIn } from './sign-in.js';
-import { SignInLimits } from './sign-in-limits.js';
 import { Turn } from './turn.js';
 
 /** Binds each WebSocket to its `Connection`, synchronously: not a frame may come before its listener. */
@@ -29,6 +30,7 @@ export class RelayGateway implements OnGatewayConnection {
     private readonly auth: AuthService,
     private readonly limits: SignInLimits,
     private readonly settings: Settings,
+    private readonly metrics: Metrics,
     private readonly logger: Logger,
   ) {}
 
@@ -38,6 +40,7 @@ export class RelayGateway implements OnGatewayConnection {
     const signIn = new SignIn({ auth: this.auth, limits: this.limits }, peer);
     const connection = new Connection(`${this.node}-${++this.count}`, link, this.relay, signIn);
     this.connections.add(connection);
+    this.metrics.connectionsOpened.add('opened');
     webSocket.on('message', (data, isBinary) => connection.receive(data as Buffer, isBinary));
     webSocket.on('pong', (payload) => connection.ponged(payload));
     webSocket.on('ping', () => connection.pinged());
@@ -46,6 +49,7 @@ export class RelayGateway implements OnGatewayConnection {
     webSocket.on('close', (code) => {
       connection.closed();
       this.connections.remove(connection);
+      this.metrics.ended(code);
       this.logger.debug('connection ended', { connection: connection.id, code });
     });
     request.socket.on('drain', () => connection.drained());

@@ -1,4 +1,5 @@
 import { type BeforeApplicationShutdown, Module } from '@nestjs/common';
+import type { Address } from '@relay/protocol';
 import { setTimeout } from 'node:timers/promises';
 import { AuthModule } from '../auth/auth.module.js';
 import { Revocations } from '../auth/revocations.js';
@@ -7,12 +8,21 @@ import { Backplane } from '../backplane/backplane.js';
 import { Clock } from '../common/clock.js';
 import { descriptorLimit } from '../common/descriptor-limit.js';
 import { Logger } from '../common/logger.js';
+import { Metrics } from '../common/metrics.js';
 import { Settings } from '../common/settings.js';
+import { ContactRepository } from '../contacts/contact.repository.js';
+import { ContactService } from '../contacts/contact.service.js';
+import { ContactsModule } from '../contacts/contacts.module.js';
+import { KeysModule } from '../keys/keys.module.js';
+import { KeysService } from '../keys/keys.service.js';
+import { RateLimits } from '../limits/rate-limits.js';
+import { SignInLimits } from '../limits/sign-in-limits.js';
 import { PresenceModule } from '../presence/presence.module.js';
 import { PresenceService } from '../presence/presence.service.js';
 import { QueueModule } from '../queue/queue.module.js';
 import { QueueRepository } from '../queue/queue.repository.js';
 import { QueueService } from '../queue/queue.service.js';
+import { Acquaintance } from './acquaintance.js';
 import { Admission } from './admission.js';
 import { Connections } from './connections.js';
 import { Delivery } from './delivery.js';
@@ -22,11 +32,13 @@ import { Receipts } from './receipts.js';
 import { Relay } from './relay.js';
 import { RelayGateway } from './relay.gateway.js';
 import { Rooms } from './room.js';
-import { LocalSignInLimits, SignInLimits } from './sign-in-limits.js';
 import { SessionWatch } from './session-watch.js';
 import { Turn } from './turn.js';
 import { Verdicts } from './verdicts.js';
 import { WaitingRoom } from './waiting-room.js';
+
+const ADDRESS_LENGTH = 42;
+const NETWORK_BURST_SECONDS = 20;
 
 const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
   setTimeout(ms, undefined, signal === undefined ? {} : { signal });
@@ -41,10 +53,12 @@ const relay = {
     Delivery,
     Verdicts,
     Ephemeral,
+    Acquaintance,
     Revocations,
     WaitingRoom,
     Backplane,
     Clock,
+    Metrics,
     Logger,
   ],
   useFactory: (
@@ -55,21 +69,43 @@ const relay = {
     delivery: Delivery,
     verdicts: Verdicts,
     ephemeral: Ephemeral,
+    acquaintance: Acquaintance,
     revocations: Revocations,
     waiting: WaitingRoom,
     backplane: Backplane,
     clock: Clock,
+    metrics: Metrics,
     logger: Logger,
   ) =>
     new Relay(
-      { rooms, queue, presence, delivery, verdicts, ephemeral, revocations, waiting, backplane, clock, logger },
+      {
+        rooms,
+        queue,
+        presence,
+        delivery,
+        verdicts,
+        ephemeral,
+        acquaintance,
+        revocations,
+        waiting,
+        backplane,
+        clock,
+        metrics,
+        logger,
+      },
       relayOptions(settings),
     ),
 };
 
 function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1] {
   const { maxOfflineMessages, maxQueueBytes, senderShare, queueOverflow, retentionMs, maxFrameBytes } = settings;
-  const mailbox = { maxMessages: maxOfflineMessages, maxBytes: maxQueueBytes, senderShare, overflow: queueOverflow };
+  const mailbox = {
+    maxMessages: maxOfflineMessages,
+    maxBytes: maxQueueBytes,
+    senderShare,
+    overflow: queueOverflow,
+    maxStrangerMessages: settings.tellsStrangers ? settings.maxStrangerMessages : undefined,
+  };
   return {
     mailbox,
     retentionMs,
@@ -79,7 +115,7 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
 }
 
 @Module({
-  imports: [AuthModule, QueueModule, PresenceModule],
+  imports: [AuthModule, ContactsModule, KeysModule, QueueModule, PresenceModule],
   providers: [
     Turn,
     Connections,
@@ -89,31 +125,45 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
     {
       provide: Rooms,
       inject: [Settings],
-      useFactory: ({ sendRatePerSecond, sendBurst }: Settings) =>
-        new Rooms({ ratePerSecond: sendRatePerSecond, burst: sendBurst }),
+      useFactory: ({ sendRatePerSecond, sendBurst, sendRatePerIp }: Settings) =>
+        new Rooms(
+          { ratePerSecond: sendRatePerSecond, burst: sendBurst },
+          sendRatePerIp === 0 ? null : { ratePerSecond: sendRatePerIp, burst: sendRatePerIp * NETWORK_BURST_SECONDS },
+        ),
+    },
+    {
+      provide: Acquaintance,
+      inject: [Rooms, ContactRepository, Settings],
+      useFactory: (rooms: Rooms, contacts: ContactRepository, { tellsStrangers }: Settings) =>
+        new Acquaintance(rooms, contacts, tellsStrangers),
     },
     {
       provide: Receipts,
-      inject: [Rooms, QueueRepository],
-      useFactory: (rooms: Rooms, queue: QueueRepository) => new Receipts(rooms, queue),
+      inject: [Rooms, QueueRepository, Backplane, Metrics],
+      useFactory: (rooms: Rooms, queue: QueueRepository, backplane: Backplane, metrics: Metrics) =>
+        new Receipts(rooms, queue, backplane, metrics),
     },
     { provide: Verdicts, inject: [Clock], useFactory: (clock: Clock) => new Verdicts(clock) },
     {
       provide: Delivery,
-      inject: [Rooms, QueueRepository, Receipts, Verdicts, Clock, Logger],
+      inject: [Rooms, QueueRepository, Receipts, Verdicts, Acquaintance, Backplane, Clock, Metrics, Logger],
       useFactory: (
         rooms: Rooms,
         queue: QueueRepository,
         receipts: Receipts,
         verdicts: Verdicts,
+        acquaintance: Acquaintance,
+        backplane: Backplane,
         clock: Clock,
+        metrics: Metrics,
         logger: Logger,
-      ) => new Delivery(rooms, queue, receipts, verdicts, clock, logger),
+      ) => new Delivery({ rooms, queue, receipts, verdicts, acquaintance, backplane, clock, metrics, logger }),
     },
     {
       provide: Ephemeral,
-      inject: [Rooms, Backplane, Clock],
-      useFactory: (rooms: Rooms, backplane: Backplane, clock: Clock) => new Ephemeral(rooms, backplane, clock),
+      inject: [Rooms, Backplane, Acquaintance, Clock],
+      useFactory: (rooms: Rooms, backplane: Backplane, acquaintance: Acquaintance, clock: Clock) =>
+        new Ephemeral(rooms, backplane, acquaintance, clock),
     },
     {
       provide: Admission,
@@ -121,7 +171,11 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
       useFactory: (settings: Settings, waiting: WaitingRoom) =>
         new Admission({ ...settings, maxConnections: settings.maxConnections || descriptorLimit() }, waiting),
     },
-    { provide: SignInLimits, inject: [Clock], useFactory: (clock: Clock) => new LocalSignInLimits(clock) },
+    {
+      provide: SignInLimits,
+      inject: [RateLimits],
+      useFactory: (limits: RateLimits) => new SignInLimits(limits),
+    },
     {
       provide: SessionWatch,
       inject: [Connections, SessionRepository, Logger],
@@ -140,11 +194,15 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
 export class RelayModule implements BeforeApplicationShutdown {
   constructor(
     queueService: QueueService,
+    keysService: KeysService,
     queue: QueueRepository,
     backplane: Backplane,
     revocations: Revocations,
     sessionWatch: SessionWatch,
     relay: Relay,
+    contacts: ContactService,
+    acquaintance: Acquaintance,
+    presence: PresenceService,
     private readonly delivery: Delivery,
     private readonly drain: Drain,
     private readonly logger: Logger,
@@ -154,15 +212,23 @@ export class RelayModule implements BeforeApplicationShutdown {
       keepAfter: (mailbox) => delivery.slowestPosition(mailbox),
       owed: (receipts) => delivery.passOn(receipts),
     });
+    keysService.observe((change) => relay.keyChanged(change));
     queue.onAppended((mailbox, entry) => delivery.appendedElsewhere(mailbox, entry));
+    backplane.listen('f', (address, payload) => {
+      relay.routed(address, payload.slice(0, ADDRESS_LENGTH) as Address, payload.slice(ADDRESS_LENGTH));
+    });
     revocations.observe({ revoked: (session) => relay.revoked(session), missed: () => sessionWatch.doubtAll() });
     backplane.listen('s', () => revocations.look());
-    backplane.listen('f', (address, frame) => relay.routed(address, frame));
     backplane.listen('d', (address, payload) => {
       const [claim = '0', device = ''] = payload.split(' ', 2);
       relay.openedElsewhere(address, device, Number(claim));
     });
+    contacts.onBlocksChanged((owner) => {
+      presence.blocksChanged(owner);
+      acquaintance.blocksChanged(owner).catch((error: unknown) => this.logger.error('block list not read', error));
+    });
     backplane.onResumed(() => {
+      acquaintance.loadAll().catch((error: unknown) => this.logger.error('block lists not read', error));
       delivery.recheck().catch((error: unknown) => this.logger.error('mailboxes not looked at', error));
     });
   }

@@ -13,6 +13,8 @@ import { type SessionName, UNPROVEN } from '../auth/session.repository.js';
 import type { Backplane } from '../backplane/backplane.js';
 import type { Clock } from '../common/clock.js';
 import type { Logger } from '../common/logger.js';
+import type { Metrics } from '../common/metrics.js';
+import type { KeyChange } from '../keys/keys.service.js';
 import type { PresenceService } from '../presence/presence.service.js';
 import { type EntryId, sequenceOf } from '../queue/entry-id.js';
 import type {
@@ -23,11 +25,12 @@ import type {
   QueueRepository,
   ReceiptEntry,
 } from '../queue/queue.repository.js';
+import type { Acquaintance } from './acquaintance.js';
 import type { Connection, ConnectionHost, Joined, SignedInFrame } from './connection.js';
 import type { Delivery } from './delivery.js';
 import type { Ephemeral } from './ephemeral.js';
 import { MailboxReader } from './mailbox-reader.js';
-import type { Room, Rooms } from './room.js';
+import { learn, type Room, type Rooms, supersede } from './room.js';
 import type { Entrance, Opening } from './sign-in.js';
 import type { Verdicts } from './verdicts.js';
 import type { WaitingRoom } from './waiting-room.js';
@@ -40,9 +43,11 @@ export interface RelayParts {
   readonly verdicts: Verdicts;
   readonly backplane: Backplane;
   readonly ephemeral: Ephemeral;
+  readonly acquaintance: Acquaintance;
   readonly revocations: Revocations;
   readonly waiting: WaitingRoom;
   readonly clock: Clock;
+  readonly metrics: Metrics;
   readonly logger: Logger;
 }
 
@@ -54,9 +59,14 @@ export interface RelayOptions {
   readonly keepsHistory: boolean;
 }
 
+/** Of content. */
+const NETWORK_TOKEN_CHARS = 4096;
+type Sent = Pick<MessageFrame, 'to' | 'messageId'>;
+
 const HOUR_MS = 60 * 60 * 1000;
 /** Of a ping: a burst of sends beyond the rate is a mistake, ten times as much of it a flood. */
 const REFUSAL_WEIGHT = 0.1;
+const HISTORY_RETRY_AFTER_MS = 1_000;
 
 /** What happens to a frame once it is decoded and its sender known. */
 export class Relay implements ConnectionHost {
@@ -85,7 +95,7 @@ export class Relay implements ConnectionHost {
   }
 
   async join(connection: Connection, entrance: Entrance): Promise<Joined> {
-    const { rooms, queue, presence, backplane, logger } = this.parts;
+    const { rooms, queue, presence, backplane, acquaintance, logger } = this.parts;
     const { opening } = entrance;
     const { address } = opening;
     // In the room before the mailbox is opened: an entry that comes in between is offered, not missed.
@@ -96,12 +106,13 @@ export class Relay implements ConnectionHost {
         .join('mailbox', address)
         .catch(() => logger.debug('not subscribed yet', { connection: connection.id }));
       const exclusive = opening.type === 'hello';
+      const hearing = backplane.hearing('mailbox', address);
       const [cursor] = await Promise.all([
         queue.open(address, connection.device, { exclusive }),
         presence.connected(address, connection.id),
+        acquaintance.loadBlocked(room),
       ]);
-      room.devices = cursor.devices;
-      room.isHeldElsewhere ||= cursor.isHeldElsewhere;
+      learn(room, cursor, hearing);
       if (exclusive) this.takeOver(connection, room, cursor.claim);
       const window = this.windowOf(opening);
       const reader = new MailboxReader(
@@ -183,11 +194,7 @@ export class Relay implements ConnectionHost {
     const room = this.parts.rooms.get(address);
     if (room === undefined) return;
     room.isHeldElsewhere = true;
-    if (claim === 0) return;
-    (room.claims ??= new Map<string, number>()).set(device, Math.max(claim, room.claims.get(device) ?? 0));
-    for (const connection of [...room.connections]) {
-      if (connection.device === device && connection.claim > 0 && connection.claim < claim) connection.close(4409);
-    }
+    if (claim > 0) supersede(room, device, claim);
   }
 
   failed(connection: Connection, what: string, error: unknown): void {
@@ -197,9 +204,15 @@ export class Relay implements ConnectionHost {
   private message(connection: Connection, room: Room, frame: MessageFrame): void {
     const { messageId } = frame;
     if (!this.mayRoute(connection, room, messageId)) return;
-    if (frame.ephemeral) return this.parts.ephemeral.send(connection, room.address, frame);
+    if (frame.ephemeral) {
+      this.parts.metrics.sends.add('ephemeral');
+      this.parts.acquaintance.meet(room, frame.to);
+      return this.parts.ephemeral.send(connection, room.address, frame);
+    }
+    if (!this.mayStore(connection, frame)) return;
 
     connection.sendStarted();
+    const startedAt = this.now();
     const { to, content, timestamp, ttlSeconds } = frame;
     const { mailbox, retentionMs } = this.options;
     const ttlMs = ttlSeconds === null ? retentionMs : Math.min(retentionMs, ttlSeconds * 1000);
@@ -212,7 +225,8 @@ export class Relay implements ConnectionHost {
     };
     this.parts.queue.append(to, message, mailbox).then(
       (result) => {
-        this.appended(connection, to, messageId, result);
+        this.parts.metrics.accepting.observe(this.now() - startedAt);
+        this.appended(connection, room, { to, messageId }, result);
         connection.sendEnded();
       },
       (error: unknown) => {
@@ -222,9 +236,11 @@ export class Relay implements ConnectionHost {
     );
   }
 
-  private appended(connection: Connection, to: Address, messageId: string, result: Appended): void {
+  private appended(connection: Connection, room: Room, { to, messageId }: Sent, result: Appended): void {
+    this.parts.metrics.sends.add(result.kind === 'refused' ? result.code : result.kind);
     switch (result.kind) {
       case 'stored':
+        this.parts.acquaintance.meet(room, to);
         return this.parts.delivery.stored(connection, to, result.entry, result.isHeldElsewhere);
       case 'repeat': {
         const verdict = result.acknowledged ? 'delivered' : 'queued';
@@ -233,6 +249,8 @@ export class Relay implements ConnectionHost {
         if (verdict === 'queued' && connection.wasToldOf(to, messageId)) return;
         return connection.link.send(statusFrame(verdict, messageId, to, this.parts.clock.now()));
       }
+      case 'blocked':
+        return connection.link.send(statusFrame('queued', messageId, to, this.parts.clock.now()));
       case 'refused':
         return connection.refuse(result.code, { messageId, outcome: 'refused' });
     }
@@ -242,18 +260,28 @@ export class Relay implements ConnectionHost {
   private sendFailed(connection: Connection, messageId: string, error: unknown): void {
     this.failed(connection, 'message not stored', error);
     const code: ErrorCode = error instanceof RelayError ? error.code : 'internal';
+    this.parts.metrics.sends.add(code);
     connection.refuse(code, { messageId, outcome: 'unknown' });
+  }
+
+  /** The owner's devices hear of it, wherever they are connected: nobody replaces a key unnoticed. */
+  keyChanged({ address, updatedAt, version }: KeyChange): void {
+    const frame = { type: 'key_changed', address, updatedAt } as const;
+    const text = encodeFrame(version === null ? frame : { ...frame, version });
+    this.routed(address, address, text);
+    this.parts.backplane.send('mailbox', address, 'f', address + text).catch(() => undefined);
   }
 
   /** Frames that are never stored go to whoever is connected and can take them now. */
   private route(connection: Connection, room: Room, to: Address, frame: string): void {
     if (!this.mayRoute(connection, room)) return;
-    this.routed(to, frame);
-    this.parts.backplane.send('mailbox', to, 'f', frame).catch(() => undefined);
+    this.routed(to, room.address, frame);
+    this.parts.backplane.send('mailbox', to, 'f', room.address + frame).catch(() => undefined);
   }
 
   /** To whoever of that address is connected here and can take it now. */
-  routed(to: Address, frame: string): void {
+  routed(to: Address, from: Address, frame: string): void {
+    if (this.parts.acquaintance.isBlocked(to, from)) return;
     for (const recipient of this.parts.rooms.get(to)?.connections ?? []) {
       if (recipient.isOpen && !recipient.link.isBusy) recipient.link.send(frame);
     }
@@ -264,7 +292,7 @@ export class Relay implements ConnectionHost {
     connection.sendStarted();
     this.run(
       connection,
-      this.markRead(room.address, to, messageId).finally(() => connection.sendEnded()),
+      this.markRead(room, to, messageId).finally(() => connection.sendEnded()),
     );
   }
 
@@ -274,7 +302,11 @@ export class Relay implements ConnectionHost {
       return connection.chattered(1);
     }
     if (!this.mayRoute(connection, room)) return;
-    this.run(connection, this.sendHistory(connection, room.address, before as EntryId | null, limit));
+    const answer = (): Promise<void> =>
+      this.attempt(connection, this.sendHistory(connection, room.address, before as EntryId | null, limit));
+    if (connection.answerInTurn(answer)) return;
+    connection.refuse('rate_limited', { retryAfterMs: HISTORY_RETRY_AFTER_MS });
+    connection.chattered(REFUSAL_WEIGHT);
   }
 
   private async sendHistory(connection: Connection, of: Address, before: EntryId | null, limit: number | null) {
@@ -287,19 +319,32 @@ export class Relay implements ConnectionHost {
   }
 
   /** Silent where that message is unknown: a client reading an old conversation has done nothing wrong. */
-  private async markRead(reader: Address, from: Address, messageId: string): Promise<void> {
-    const { queue, delivery } = this.parts;
+  private async markRead(room: Room, from: Address, messageId: string): Promise<void> {
+    const { queue, delivery, acquaintance } = this.parts;
+    const reader = room.address;
+    if (acquaintance.isBlocked(reader, from)) return;
     const mark = await queue.markRead(reader, from, messageId);
     if (mark.kind !== 'marked') return;
+    acquaintance.meet(room, from);
     // Whoever has read it has it, and `delivered` may not follow `read`.
     if (!mark.wasAcknowledged) delivery.delivered(reader, [{ from, messageId, sequence: mark.sequence }], null);
     delivery.read(reader, from, messageId, mark.owed);
   }
 
+  /** What it takes of its network's budget goes by what it takes of the store. */
+  private mayStore(connection: Connection, { content, messageId }: MessageFrame): boolean {
+    const tokens = Math.ceil((content.length + 1) / NETWORK_TOKEN_CHARS);
+    return this.mayPass(connection, this.parts.rooms.takeOfNetwork(connection.network, tokens, this.now()), messageId);
+  }
+
   private mayRoute(connection: Connection, room: Room, messageId?: string): boolean {
-    const retryAfterMs = room.budget.take(this.now());
+    return this.mayPass(connection, room.budget.take(this.now()), messageId);
+  }
+
+  private mayPass(connection: Connection, retryAfterMs: number, messageId?: string): boolean {
     if (retryAfterMs === 0) return true;
     const outcome = messageId === undefined ? undefined : 'refused';
+    this.parts.metrics.limited.add('frames');
     connection.refuse('rate_limited', { messageId, outcome, retryAfterMs });
     connection.chattered(REFUSAL_WEIGHT);
     return false;
@@ -307,7 +352,11 @@ export class Relay implements ConnectionHost {
 
   /** What a frame set off may fail, and its sender hears of it. */
   private run(connection: Connection, work: Promise<void>): void {
-    work.catch((error: unknown) => {
+    void this.attempt(connection, work);
+  }
+
+  private attempt(connection: Connection, work: Promise<void>): Promise<void> {
+    return work.catch((error: unknown) => {
       if (error instanceof RelayError) return connection.refuse(error.code, { message: error.message });
       this.failed(connection, 'frame not handled', error);
       connection.refuse('internal');
@@ -323,11 +372,8 @@ export class Relay implements ConnectionHost {
   /** Of the connections of one device only the newest stays, on whichever node. */
   private takeOver(connection: Connection, room: Room, claim: number): void {
     const latest = room.claims?.get(connection.device) ?? 0;
-    (room.claims ??= new Map<string, number>()).set(connection.device, Math.max(latest, claim));
-    for (const other of [...room.connections]) {
-      if (other !== connection && other.device === connection.device && other.claim > 0 && other.claim < claim)
-        other.close(4409);
-    }
+    // Its own claim is not set yet.
+    supersede(room, connection.device, claim);
     if (latest > claim) connection.close(4409);
   }
 

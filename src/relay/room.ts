@@ -1,4 +1,5 @@
 import type { Address } from '@relay/protocol';
+import type { Cursor, DeviceId } from '../queue/queue.repository.js';
 import type { Connection } from './connection.js';
 import { TokenBucket } from './token-bucket.js';
 
@@ -10,8 +11,17 @@ export interface Room {
   devices: number;
   /** Whether another node holds a connection of the address, or did since this room exists. */
   isHeldElsewhere: boolean;
+  /**
+   * Of `Backplane.hearing`, when the store was last asked for the above: while it is still the same, hints kept them true.
+   * 0 before the first answer.
+   */
+  hearing: number;
   /** The latest claim that was heard of for each device; made when first needed. */
-  claims: Map<string, number> | null;
+  claims: Map<DeviceId, number> | null;
+  /** Whom the address blocks; `null`: nobody. */
+  blocked: ReadonlySet<Address> | null;
+  /** Some of those whom the store was told that it knows; made when first needed. */
+  known: Set<Address> | null;
   /** What this address may still send. */
   readonly budget: TokenBucket;
 }
@@ -21,12 +31,50 @@ export interface SendLimits {
   readonly burst: number;
 }
 
+/** What the store said of the address, asked while `hearing` was what the backplane answered. */
+export function learn(
+  room: Room,
+  { devices, isHeldElsewhere }: Pick<Cursor, 'devices' | 'isHeldElsewhere'>,
+  hearing: number,
+): void {
+  // Answers may overtake each other: the one that knows of more counts.
+  room.devices = Math.max(room.devices, devices);
+  room.isHeldElsewhere ||= isHeldElsewhere;
+  room.hearing = hearing;
+}
+
+/** Of the connections of one device only the newest stays: those of earlier claims are closed. */
+export function supersede(room: Room, device: DeviceId, claim: number): void {
+  const claims = (room.claims ??= new Map<DeviceId, number>());
+  claims.set(device, Math.max(claim, claims.get(device) ?? 0));
+  for (const connection of [...room.connections]) {
+    if (connection.device === device && connection.claim > 0 && connection.claim < claim) connection.close(4409);
+  }
+}
+
 export class Rooms {
   private readonly rooms = new Map<Address, Room>();
   /** Of those who went with less than all of it: connecting again does not fill it. */
   private readonly budgets = new Map<Address, TokenBucket>();
 
-  constructor(private readonly limits: SendLimits) {}
+  private readonly networks = new Map<string, TokenBucket>();
+
+  /** `networkLimits`: of all addresses behind one IP address; `null`: none. */
+  constructor(
+    private readonly limits: SendLimits,
+    private readonly networkLimits: SendLimits | null = null,
+  ) {}
+
+  /** Addresses cost nothing: what one network may have stored does not grow with how many it uses. ms to wait, 0: taken. */
+  takeOfNetwork(network: string, tokens: number, nowMs: number): number {
+    if (this.networkLimits === null) return 0;
+    let budget = this.networks.get(network);
+    if (budget === undefined) {
+      budget = new TokenBucket(this.networkLimits.ratePerSecond, this.networkLimits.burst);
+      this.networks.set(network, budget);
+    }
+    return budget.take(nowMs, tokens);
+  }
 
   get(address: Address): Room | undefined {
     return this.rooms.get(address);
@@ -42,7 +90,17 @@ export class Rooms {
       const { ratePerSecond, burst } = this.limits;
       const budget = this.budgets.get(address) ?? new TokenBucket(ratePerSecond, burst);
       this.budgets.delete(address);
-      room = { address, connections: [], devices: 0, isHeldElsewhere: false, claims: null, budget };
+      room = {
+        address,
+        connections: [],
+        devices: 0,
+        isHeldElsewhere: false,
+        hearing: 0,
+        claims: null,
+        blocked: null,
+        known: null,
+        budget,
+      };
       this.rooms.set(address, room);
     }
     room.connections.push(connection);
@@ -60,6 +118,9 @@ export class Rooms {
   forgetFullBudgets(nowMs: number): void {
     for (const [address, budget] of this.budgets) {
       if (budget.isFull(nowMs)) this.budgets.delete(address);
+    }
+    for (const [network, budget] of this.networks) {
+      if (budget.isFull(nowMs)) this.networks.delete(network);
     }
   }
 }

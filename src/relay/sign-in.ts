@@ -2,7 +2,7 @@ import type { Address, ClientFrame, Proof } from '@relay/protocol';
 import { encodeFrame, RelayError } from '@relay/protocol';
 import type { AuthService, Challenge } from '../auth/auth.service.js';
 import type { Session } from '../auth/session.repository.js';
-import type { SignInLimits } from './sign-in-limits.js';
+import type { SignInLimits } from '../limits/sign-in-limits.js';
 
 /** How a connection was opened, and for which device. */
 export type Opening = Extract<ClientFrame, { type: 'auth' | 'hello' }>;
@@ -75,7 +75,7 @@ export class SignIn {
     } else if (!hello.challenge && (await auth.isBelieved(hello.address))) {
       return { kind: 'in', entrance: { opening: hello, session: null, token: null } };
     }
-    await this.mayTry();
+    await this.mayTry(hello.address);
     this.challenge = auth.challenge(hello.address, this.peer.host);
     this.hello = hello;
     const { nonce, expiresAt } = this.challenge;
@@ -92,18 +92,21 @@ export class SignIn {
   }
 
   private async prove(challenge: Challenge, address: Address, proof: Proof, device: string) {
-    await this.mayTry();
+    await this.mayTry(address);
     try {
       if (address !== challenge.address) throw new RelayError('auth_failed', 'Another address was asked');
       return await this.parts.auth.prove(challenge, proof, device);
     } catch (error) {
-      if (error instanceof RelayError && error.code === 'auth_failed') this.parts.limits.failed(this.peer.network);
+      // Where the count cannot be stored, the next attempt is refused for that.
+      if (error instanceof RelayError && error.code === 'auth_failed') {
+        this.parts.limits.failed(this.peer.network, address).catch(() => undefined);
+      }
       throw error;
     }
   }
 
-  private async mayTry(): Promise<void> {
-    const retryAfterMs = await this.parts.limits.mayTry(this.peer.network);
+  private async mayTry(address: Address): Promise<void> {
+    const retryAfterMs = await this.parts.limits.mayTry(this.peer.network, address);
     if (retryAfterMs > 0) throw new RelayError('rate_limited', 'Too many failed sign-ins', { retryAfterMs });
   }
 }

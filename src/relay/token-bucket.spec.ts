@@ -18,6 +18,16 @@ describe('TokenBucket', () => {
     expect(bucket.isFull(1e9 + 20)).toBe(true);
   });
 
+  it('gives several at once, and a full bucket for more than it can hold', () => {
+    const bucket = new TokenBucket(2, 4);
+    expect(bucket.take(0, 3)).toBe(0);
+    expect(bucket.take(0, 3)).toBe(1000);
+    expect(bucket.take(1000, 3)).toBe(0);
+    expect(bucket.take(1000, 100)).toBe(2000);
+    expect(bucket.take(3000, 100)).toBe(0);
+    expect(bucket.take(3000)).toBe(500);
+  });
+
   it('gives nothing for a clock that goes back', () => {
     const bucket = new TokenBucket(1, 1);
     expect(bucket.take(1000)).toBe(0);

@@ -18,14 +18,15 @@ export class TokenBucket {
     return this.tokens === this.burst;
   }
 
-  /** Takes one; else says in how many milliseconds there will be one. */
-  take(nowMs: number): number {
+  /** Takes so many, no more than a full bucket has; else says in how many milliseconds there will be as many. */
+  take(nowMs: number, tokens = 1): number {
     this.fill(nowMs);
-    if (this.tokens >= 1) {
-      this.tokens -= 1;
+    const wanted = Math.min(tokens, this.burst);
+    if (this.tokens >= wanted) {
+      this.tokens -= wanted;
       return 0;
     }
-    return Math.ceil(((1 - this.tokens) / this.ratePerSecond) * 1000);
+    return Math.ceil(((wanted - this.tokens) / this.ratePerSecond) * 1000);
   }
 
   private fill(nowMs: number): void {

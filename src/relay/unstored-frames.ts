@@ -1,3 +1,7 @@
+const MAX_WAITING = 4_096;
+/** So many more are worth a question of their own, before the next tick. */
+const ASK_EVERY = 512;
+
 /** What one connection was sent that its mailbox does not hold, and who waits to hear that it arrived. */
 export class UnstoredFrames {
   private sent = 0;
@@ -8,6 +12,15 @@ export class UnstoredFrames {
   /** Frames on their way; what was only noted is not counted. */
   get size(): number {
     return this.frames;
+  }
+
+  /** So much waits that the client seems not to confirm anything; what is not told by the mailbox must be no more. */
+  get isFull(): boolean {
+    return this.waiting.length >= MAX_WAITING;
+  }
+
+  get isUrgent(): boolean {
+    return this.waiting.length % ASK_EVERY === 0;
   }
 
   get isWaiting(): boolean {

@@ -1,5 +1,5 @@
 import { type Address, LIMITS } from '@relay/protocol';
-import type { KeyRepository } from '../../src/keys/key.repository.js';
+import type { KeyRepository, KeySignature } from '../../src/keys/key.repository.js';
 import { addressOf } from '../support/classic-client.js';
 import type { ManualClock } from '../support/manual-clock.js';
 
@@ -11,6 +11,11 @@ export interface KeysUnderTest {
 
 const ALICE = addressOf(1) as Address;
 const BOB = addressOf(2) as Address;
+
+/** Nothing here is verified: that is for whoever calls. */
+const signed = (version: number, digit = 'a'): KeySignature => {
+  return { version, scheme: 'eip191', signature: `0x${digit.repeat(130)}` };
+};
 
 /** The rules of `KeyRepository`, for every implementation. */
 export function keyContract(name: string, open: () => Promise<KeysUnderTest>): void {
@@ -28,9 +33,9 @@ export function keyContract(name: string, open: () => Promise<KeysUnderTest>): v
     it('gives back what was put, whatever the text', async () => {
       const now = clock.now();
       for (const publicKey of ['q\n"\\\u0000🔑', 'half a pair: \ud83d', '0', '"quoted"']) {
-        const stored = { address: ALICE, publicKey, createdAt: now, updatedAt: now };
-        expect(await keys.put(ALICE, publicKey)).toEqual(stored);
-        expect(await keys.get(ALICE)).toEqual(stored);
+        const key = { address: ALICE, publicKey, createdAt: now, updatedAt: now, signed: null };
+        expect(await keys.put(ALICE, publicKey)).toEqual({ kind: 'stored', key, isChange: true });
+        expect(await keys.get(ALICE)).toEqual(key);
       }
     });
 
@@ -39,7 +44,13 @@ export function keyContract(name: string, open: () => Promise<KeysUnderTest>): v
       await keys.put(ALICE, 'old');
       clock.advance(1000);
       await keys.put(ALICE, 'new');
-      expect(await keys.get(ALICE)).toEqual({ address: ALICE, publicKey: 'new', createdAt, updatedAt: clock.now() });
+      expect(await keys.get(ALICE)).toEqual({
+        address: ALICE,
+        publicKey: 'new',
+        createdAt,
+        updatedAt: clock.now(),
+        signed: null,
+      });
       expect(await keys.count()).toBe(1);
     });
 
@@ -73,7 +84,72 @@ export function keyContract(name: string, open: () => Promise<KeysUnderTest>): v
       expect(await keys.get(ALICE)).toBeNull();
       expect(await keys.count()).toBe(0);
       clock.advance(1000);
-      expect(await keys.put(ALICE, 'a')).toMatchObject({ createdAt: clock.now() });
+      expect(await keys.put(ALICE, 'a')).toMatchObject({ key: { createdAt: clock.now() } });
+    });
+
+    it('says whether what was put is another key than before', async () => {
+      expect(await keys.put(ALICE, 'a')).toMatchObject({ isChange: true });
+      expect(await keys.put(ALICE, 'a')).toMatchObject({ isChange: false });
+      expect(await keys.put(ALICE, 'a', signed(1))).toMatchObject({ isChange: true });
+    });
+
+    describe('once a key was signed', () => {
+      beforeEach(async () => {
+        await keys.put(ALICE, 'unsigned');
+        expect(await keys.put(ALICE, 'first', signed(3))).toMatchObject({ kind: 'stored', isChange: true });
+      });
+
+      it('gives its signature, scheme and version back', async () => {
+        expect(await keys.get(ALICE)).toMatchObject({ publicKey: 'first', signed: signed(3) });
+        expect(await keys.getMany([ALICE])).toMatchObject([{ signed: signed(3) }]);
+        expect(await keys.count()).toBe(1);
+      });
+
+      it('takes no unsigned one, and no version that does not rise', async () => {
+        clock.advance(1000);
+        expect(await keys.put(ALICE, 'other')).toEqual({ kind: 'unsigned' });
+        expect(await keys.put(ALICE, 'first')).toEqual({ kind: 'unsigned' });
+        expect(await keys.put(ALICE, 'other', signed(2))).toEqual({ kind: 'stale' });
+        expect(await keys.put(ALICE, 'other', signed(3))).toEqual({ kind: 'stale' });
+        expect(await keys.get(ALICE)).toMatchObject({ publicKey: 'first', updatedAt: clock.now() - 1000 });
+        expect(await keys.put(BOB, 'of somebody else')).toMatchObject({ kind: 'stored' });
+      });
+
+      it('takes the next version, however far', async () => {
+        for (const version of [4, 10, Number.MAX_SAFE_INTEGER - 1, Number.MAX_SAFE_INTEGER]) {
+          expect(await keys.put(ALICE, `key ${version}`, signed(version))).toMatchObject({ kind: 'stored' });
+          expect(await keys.get(ALICE)).toMatchObject({ publicKey: `key ${version}`, signed: signed(version) });
+        }
+        expect(await keys.put(ALICE, 'late', signed(10))).toEqual({ kind: 'stale' });
+      });
+
+      it('answers the newest once more as the first time, whatever its signature', async () => {
+        const first = await keys.get(ALICE);
+        clock.advance(1000);
+        expect(await keys.put(ALICE, 'first', signed(3, 'b'))).toEqual({ kind: 'repeat', key: first });
+        expect(await keys.get(ALICE)).toEqual(first);
+      });
+
+      it('stays so when the key is deleted: no older one can come after it, nor an unsigned one', async () => {
+        expect(await keys.delete(ALICE)).toBe(true);
+        expect(await keys.delete(ALICE)).toBe(false);
+        expect(await keys.get(ALICE)).toBeNull();
+        expect(await keys.getMany([ALICE])).toEqual([]);
+        expect(await keys.count()).toBe(0);
+        expect(await keys.put(ALICE, 'unsigned')).toEqual({ kind: 'unsigned' });
+        expect(await keys.put(ALICE, 'first', signed(3))).toEqual({ kind: 'stale' });
+        clock.advance(1000);
+        const key = { createdAt: clock.now(), updatedAt: clock.now() };
+        expect(await keys.put(ALICE, 'second', signed(4))).toMatchObject({ kind: 'stored', key });
+        expect(await keys.count()).toBe(1);
+      });
+
+      it('lets one of many at once have a version', async () => {
+        const puts = Array.from({ length: 20 }, (_, i) => keys.put(ALICE, `key ${i}`, signed(4)));
+        const kinds = (await Promise.all(puts)).map(({ kind }) => kind);
+        expect(kinds.filter((kind) => kind === 'stored')).toHaveLength(1);
+        expect(kinds.filter((kind) => kind === 'stale')).toHaveLength(19);
+      });
     });
   });
 }

@@ -1,4 +1,5 @@
 import type { Address } from '@relay/protocol';
+import type { ContactRepository } from '../../src/contacts/contact.repository.js';
 import type { EntryId } from '../../src/queue/entry-id.js';
 import { sequenceOf } from '../../src/queue/entry-id.js';
 import type {
@@ -13,6 +14,8 @@ import { addressOf } from '../support/classic-client.js';
 import type { ManualClock } from '../support/manual-clock.js';
 
 export interface QueueUnderTest {
+  /** Of the same store. */
+  readonly contacts: ContactRepository;
   readonly queue: QueueRepository;
   readonly clock: ManualClock;
   readonly close: () => Promise<void>;
@@ -34,11 +37,12 @@ export function queueContract(
 ): void {
   describe(`QueueRepository: ${name}`, () => {
     let queue: QueueRepository;
+    let contacts: ContactRepository;
     let clock: ManualClock;
     let close: () => Promise<void>;
 
     beforeEach(async () => {
-      ({ queue, clock, close } = await open({}));
+      ({ queue, contacts, clock, close } = await open({}));
     });
 
     afterEach(() => close());
@@ -101,6 +105,148 @@ export function queueContract(
       const { accepted, acknowledged, expired, dropped, pending } = ledger;
       expect(acknowledged + expired + dropped + pending).toBe(accepted);
     }
+
+    describe('a blocked sender', () => {
+      const BLOCKED = { kind: 'blocked' };
+
+      it('is told nothing and nothing of it is stored, from the next message on, until it is blocked no more', async () => {
+        await store('before', { from: BOB });
+        await contacts.put('blocked', BOX, BOB);
+        expect(await append('m1', { from: BOB })).toEqual(BLOCKED);
+        await store('of-alice');
+        expect(await readIds()).toEqual(['before', 'of-alice']);
+        expect(await queue.size(BOX)).toBe(2);
+        await expectBalance({ accepted: 2, pending: 2 });
+        await contacts.remove('blocked', BOX, BOB);
+        await store('m1', { from: BOB });
+        expect(await readIds()).toEqual(['before', 'of-alice', 'm1']);
+      });
+
+      it('is kept out of a mailbox that never had anything', async () => {
+        await contacts.put('blocked', BOX, BOB);
+        expect(await append('m1', { from: BOB })).toEqual(BLOCKED);
+        await store('m2');
+        expect(await append('m3', { from: BOB })).toEqual(BLOCKED);
+        expect(await readIds()).toEqual(['m2']);
+      });
+
+      it('is kept out once the state of the mailbox was forgotten', async () => {
+        const { id } = await store('m1');
+        await queue.open(BOX, 'phone');
+        await acknowledge('phone', id);
+        await contacts.put('blocked', BOX, BOB);
+        clock.advance(CONTRACT.retentionMs + 3 * 3_600_000);
+        await purge();
+        await queue.open(BOX, 'phone');
+        expect(await append('m2', { from: BOB })).toEqual(BLOCKED);
+      });
+
+      it('gets the answers that everybody gets: to a repeat, and to other content with the same id', async () => {
+        const CONFLICT = { kind: 'refused', code: 'id_conflict' };
+        const { id } = await store('early', { from: BOB });
+        await queue.open(BOX, 'phone');
+        await acknowledge('phone', id);
+        await contacts.put('blocked', BOX, BOB);
+        for (let i = 0; i < 3; i++) expect(await append('late', { from: BOB })).toEqual(BLOCKED);
+        expect(await append('late', { from: BOB, content: 'other' })).toEqual(CONFLICT);
+        expect(await append('early', { from: BOB })).toEqual({ kind: 'repeat', id, acknowledged: true });
+        expect(await append('early', { from: BOB, content: 'other' })).toEqual(CONFLICT);
+      });
+
+      it('leaves a bounded trace, however much it sends', async () => {
+        await contacts.put('blocked', BOX, BOB);
+        await append('first', { from: BOB });
+        for (let i = 0; i < 512; i++) await append(`m${i}`, { from: BOB });
+        // The first is forgotten: it would be no conflict.
+        expect(await append('first', { from: BOB, content: 'other' })).toEqual(BLOCKED);
+      });
+    });
+
+    describe('strangers', () => {
+      const limits: MailboxLimits = {
+        maxMessages: 100,
+        maxBytes: 100_000,
+        senderShare: 0.5,
+        overflow: 'reject',
+        maxStrangerMessages: 5,
+      };
+      const REFUSED = { kind: 'refused', code: 'stranger_share_full' };
+      const stranger = (n: number): Address => addressOf(0x100000 + n) as Address;
+
+      it('may have so many messages waiting, each', async () => {
+        await storeMany(5, 'a', {}, limits);
+        expect(await append('a6', {}, limits)).toEqual(REFUSED);
+        expect(await append('a5', { content: 'content of a5' }, limits)).toMatchObject({ kind: 'repeat' });
+        await storeMany(5, 'b', { from: BOB }, limits);
+        expect(await append('b6', { from: BOB }, limits)).toEqual(REFUSED);
+      });
+
+      it('may go on once theirs were acknowledged', async () => {
+        const entries = await storeMany(5, 'a', {}, limits);
+        expect(await append('a6', {}, limits)).toEqual(REFUSED);
+        await queue.open(BOX, 'phone');
+        await acknowledge('phone', entries[1]!.id);
+        await storeMany(2, 'later', {}, limits);
+        expect(await append('a6', {}, limits)).toEqual(REFUSED);
+      });
+
+      it.each(['know', 'allow'])(
+        'are none any more once the owner does %s them, and what waits of theirs does not count',
+        async (how) => {
+          await storeMany(5, 'a', {}, limits);
+          for (let n = 1; n <= 9; n++) await storeMany(5, `s${n}-`, { from: stranger(n) }, limits);
+          expect(await append('a6', {}, limits)).toEqual(REFUSED);
+          expect(await append('b1', { from: BOB }, limits)).toEqual(REFUSED);
+          if (how === 'know') await contacts.know(BOX, [ALICE]);
+          else await contacts.put('allowed', BOX, ALICE);
+          await store('a6', {}, limits);
+          if (how === 'know') await storeMany(5, 'b', { from: BOB }, limits);
+        },
+      );
+
+      it('have one share of the mailbox among them, and contacts the rest', async () => {
+        await contacts.know(BOX, [ALICE]);
+        let accepted = 0;
+        for (let n = 1; n <= 1000; n++) {
+          const result = await append(`m${n}`, { from: stranger(n) }, limits);
+          if (result.kind === 'stored') accepted++;
+          else expect(result).toEqual(REFUSED);
+        }
+        expect(accepted).toBe(50);
+        await storeMany(50, 'of-alice', {}, limits);
+        expect(await append('one-more', {}, limits)).toEqual({ kind: 'refused', code: 'mailbox_full' });
+      }, 20_000);
+
+      it('have one share of its bytes', async () => {
+        await contacts.know(BOX, [ALICE]);
+        const content = 'x'.repeat(9_000);
+        const results = [];
+        for (let n = 1; n <= 20; n++) results.push(await append(`m${n}`, { from: stranger(n), content }, limits));
+        expect(results.filter(({ kind }) => kind === 'stored')).toHaveLength(5);
+        expect(results.at(-1)).toEqual(REFUSED);
+        for (let n = 1; n <= 5; n++) await store(`a${n}`, { content }, limits);
+      });
+
+      it('drop nothing to make room for themselves', async () => {
+        const dropping: MailboxLimits = { ...limits, overflow: 'drop_oldest' };
+        const ids = (await storeMany(5, 'a', {}, dropping)).map(({ messageId }) => messageId);
+        expect(await append('a6', {}, dropping)).toEqual(REFUSED);
+        expect(await readIds()).toEqual(ids);
+      });
+
+      it('may be kept out altogether', async () => {
+        const closed: MailboxLimits = { ...limits, maxStrangerMessages: 0 };
+        expect(await append('a1', {}, closed)).toEqual(REFUSED);
+        await contacts.know(BOX, [ALICE]);
+        await store('a1', {}, closed);
+      });
+
+      it('are nobody where it is not asked', async () => {
+        const open: MailboxLimits = { ...limits, maxStrangerMessages: undefined };
+        await storeMany(50, 'a', {}, open);
+        expect(await append('a51', {}, open)).toEqual({ kind: 'refused', code: 'sender_share_full' });
+      });
+    });
 
     describe('append', () => {
       it('gives back what it was given, in the order of the calls', async () => {
@@ -369,6 +515,46 @@ export function queueContract(
         expect(await readIds()).toHaveLength(10);
       });
 
+      it('bounds that log by the messages in it: what expired in its middle takes no place', async () => {
+        const limits = { ...ROOMY, maxMessages: 4 };
+        await queue.open(BOX, 'laptop');
+        await store('m1', {}, limits);
+        await store('short1', { ttlMs: 10 }, limits);
+        await store('m2', {}, limits);
+        await acknowledge('phone', (await store('short2', { ttlMs: 10 }, limits)).id);
+        clock.advance(10);
+        for (const id of ['m3', 'm4']) await acknowledge('phone', (await store(id, {}, limits)).id);
+        expect(await readIds()).toEqual(['m1', 'm2', 'm3', 'm4']);
+        await acknowledge('phone', (await store('m5', {}, limits)).id);
+        expect(await readIds()).toEqual(['m2', 'm3', 'm4', 'm5']);
+        // The count is right, too, after a part of it left by an acknowledgement.
+        const [, second] = (await queue.read(BOX, null, 10, Infinity)).entries;
+        await acknowledge('laptop', second!.id);
+        for (const id of ['m6', 'm7']) await acknowledge('phone', (await store(id, {}, limits)).id);
+        expect(await readIds()).toEqual(['m4', 'm5', 'm6', 'm7']);
+        await acknowledge('phone', (await store('m8', {}, limits)).id);
+        expect(await readIds()).toEqual(['m5', 'm6', 'm7', 'm8']);
+      });
+
+      it('bounds it by their bytes likewise, with receipts among them', async () => {
+        const limits = { ...ROOMY, maxBytes: 400 };
+        const content = 'x'.repeat(100);
+        await queue.open(BOX, 'laptop');
+        await store('m1', { content }, limits);
+        await queue.appendReceipts(BOX, [{ kind: 'delivered', peer: BOB, messageId: 'r1', timestamp: 7 }]);
+        await store('short', { content, ttlMs: 10 }, limits);
+        await store('m2', { content }, limits);
+        const last = await store('m3', { content }, limits);
+        await acknowledge('phone', last.id);
+        clock.advance(10);
+        await acknowledge('phone', (await store('m4', { content }, limits)).id);
+        expect(await readIds()).toEqual(['m1', 'r1', 'm2', 'm3', 'm4']);
+        const [, receipt] = (await queue.read(BOX, null, 10, Infinity)).entries;
+        await acknowledge('laptop', receipt!.id);
+        await acknowledge('phone', (await store('m5', { content }, limits)).id);
+        expect(await readIds()).toEqual(['m2', 'm3', 'm4', 'm5']);
+      });
+
       it('retires a device unseen for the retention, so that it holds nothing back', async () => {
         await queue.open(BOX, 'forgotten');
         clock.advance(3 * HOUR_MS + 1);
@@ -471,6 +657,15 @@ export function queueContract(
         await expectBalance({ acknowledged: 0, pending: 1 });
       });
 
+      it.each(['0-0', '1-0', '0-1'])('before the first entry moves nothing, and is no failure: %s', async (upTo) => {
+        await store('one');
+        const { kind } = await queue.acknowledge(BOX, { device: 'phone', upTo: upTo as EntryId });
+        // An id that nobody gave may be called one; the entry stays either way.
+        expect(['acknowledged', 'ahead']).toContain(kind);
+        expect(await readIds()).toEqual(['one']);
+        await expectBalance({ acknowledged: 0, pending: 1 });
+      });
+
       it('keeps what a slower connection of the same device still has to read', async () => {
         await queue.open(BOX, 'phone');
         const [first, , third] = await storeMany(3);
@@ -512,12 +707,28 @@ export function queueContract(
       });
     });
 
-    describe('heads', () => {
-      it('name the newest entry of each mailbox, kept or not', async () => {
+    describe('a glance', () => {
+      it('names the newest entry of each mailbox, kept or not', async () => {
         const { id } = await store('one');
         await acknowledge('phone', id);
-        expect(await queue.heads([BOB, BOX])).toEqual([null, id]);
+        const glances = await queue.glance([BOB, BOX]);
+        expect(glances.map((glance) => glance?.head)).toEqual([null, id]);
       });
+
+      it('counts the devices, and names the latest claim of each that has one', async () => {
+        await queue.open(BOX, 'classic');
+        await queue.open(BOX, 'phone', { exclusive: true });
+        const laptop = await queue.open(BOX, 'laptop', { exclusive: true });
+        const phone = await queue.open(BOX, 'phone', { exclusive: true });
+        const [glance, unknown] = await queue.glance([BOX, BOB]);
+        expect(glance).toMatchObject({ devices: 3, isHeldElsewhere: false });
+        expect(Object.fromEntries(glance!.claims)).toEqual({ phone: phone.claim, laptop: laptop.claim });
+        expect(unknown).toEqual({ head: null, devices: 0, claims: new Map(), isHeldElsewhere: false });
+      });
+    });
+
+    it('answers that it can be reached', async () => {
+      await queue.reach();
     });
 
     describe('history', () => {
@@ -762,6 +973,85 @@ export function queueContract(
         await queue.clear(BOX);
         await acknowledge('phone', (await store('two')).id);
         expect(await append('one')).toMatchObject({ kind: 'repeat', acknowledged: false });
+      });
+    });
+
+    describe('devices', () => {
+      it('of an unknown mailbox are none', async () => {
+        expect(await queue.devices(BOX)).toEqual([]);
+        expect(await queue.retire(BOX, 'phone')).toBe(false);
+      });
+
+      it('are listed with their last use and what is owed to each', async () => {
+        const openedAt = clock.now();
+        await queue.open(BOX, 'phone', { exclusive: true });
+        await queue.open(BOX, 'laptop', { exclusive: true });
+        const [, second] = await storeMany(3);
+        clock.advance(1000);
+        await acknowledge('laptop', second!.id);
+        const byName = (await queue.devices(BOX)).toSorted((a, b) => (a.device < b.device ? -1 : 1));
+        expect(byName).toEqual([
+          { device: 'laptop', lastUsedAt: openedAt + 1000, pending: 1 },
+          { device: 'phone', lastUsedAt: openedAt, pending: 3 },
+        ]);
+      });
+
+      it('are not listed once they were unseen for the retention', async () => {
+        await queue.open(BOX, 'phone');
+        clock.advance(4 * HOUR_MS);
+        expect(await queue.devices(BOX)).toEqual([]);
+      });
+
+      it('hold nothing back once they are retired, and count no more', async () => {
+        await queue.open(BOX, 'phone');
+        await queue.open(BOX, 'lost');
+        const [, second, third] = await storeMany(3);
+        await acknowledge('phone', second!.id);
+        expect(await readIds()).toEqual(['m1', 'm2', 'm3']);
+        expect(await queue.retire(BOX, 'lost')).toBe(true);
+        expect(await queue.retire(BOX, 'lost')).toBe(false);
+        expect(await readIds()).toEqual(['m3']);
+        expect((await queue.devices(BOX)).map(({ device }) => device)).toEqual(['phone']);
+        await acknowledge('phone', third!.id);
+        expect(await readIds()).toEqual([]);
+        await expectBalance({ accepted: 3, acknowledged: 3, pending: 0, mailboxes: 0 });
+      });
+
+      it('leave what nobody acknowledged, even when the last one is retired', async () => {
+        await queue.open(BOX, 'phone');
+        const [first] = await storeMany(2);
+        await acknowledge('phone', first!.id);
+        expect(await queue.retire(BOX, 'phone')).toBe(true);
+        expect(await readIds()).toEqual(['m2']);
+        expect(await queue.open(BOX, 'phone')).toMatchObject({ after: first!.id });
+        expect(await queue.size(BOX)).toBe(1);
+      });
+
+      it('that are retired leave what a live connection still reads', async () => {
+        await queue.open(BOX, 'phone');
+        await queue.open(BOX, 'lost');
+        const [first, , third] = await storeMany(3);
+        await queue.acknowledge(BOX, { device: 'phone', upTo: third!.id, keepAfter: first!.id });
+        expect(await queue.retire(BOX, 'lost', first!.id)).toBe(true);
+        expect(await readIds()).toEqual(['m2', 'm3']);
+      });
+
+      it('that are retired speak for themselves no more: their openings are superseded', async () => {
+        const { claim } = await queue.open(BOX, 'phone', { exclusive: true });
+        const { id } = await store('one');
+        await queue.retire(BOX, 'phone');
+        const late = { device: 'phone', upTo: id, claim };
+        expect(await queue.acknowledge(BOX, late)).toEqual({ kind: 'superseded' });
+        await queue.open(BOX, 'phone', { exclusive: true });
+        expect(await queue.acknowledge(BOX, late)).toEqual({ kind: 'superseded' });
+        expect(await queue.size(BOX)).toBe(1);
+      });
+
+      it('make room for others when they are retired', async () => {
+        for (const device of ['a', 'b', 'c', 'd']) await queue.open(BOX, device);
+        await expect(queue.open(BOX, 'e')).rejects.toMatchObject({ code: 'forbidden' });
+        await queue.retire(BOX, 'b');
+        expect(await queue.open(BOX, 'e')).toMatchObject({ devices: 4 });
       });
     });
 

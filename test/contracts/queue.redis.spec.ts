@@ -7,8 +7,8 @@ const redis = usesRedis();
 
 queueContract('redis', async (options) => {
   const clock = new ManualClock();
-  const { queue, close } = await openQueue(await redis, clock, { ...CONTRACT, ...options });
-  return { queue, clock, close };
+  const { queue, contacts, close } = await openQueue(await redis, clock, { ...CONTRACT, ...options });
+  return { queue, contacts, clock, close };
 });
 
 describe('on a Cluster of three primaries', () => {
@@ -24,7 +24,7 @@ describe('on a Cluster of three primaries', () => {
     const clock = new ManualClock();
     const [url = ''] = cluster.urls;
     const target = { url, clusterNodes: cluster.addresses };
-    const { queue, close } = await openQueue(target, clock, { ...CONTRACT, ...options });
-    return { queue, clock, close };
+    const { queue, contacts, close } = await openQueue(target, clock, { ...CONTRACT, ...options });
+    return { queue, contacts, clock, close };
   });
 });

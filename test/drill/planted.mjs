@@ -39,7 +39,7 @@ const PLANTS = {
   'no deduplication': {
     faults: 'same-message,kill-node,pause-redis',
     changes: [
-      { file: 'queue/append-quickly.lua', from: 'known[1] and not known[2]', to: 'known[1]' },
+      { file: 'queue/append-quickly.lua', from: 'known[stored + 2]', to: 'false' },
       { file: 'queue/append.lua', from: 'if known[2] then', to: 'if false then' },
     ],
   },

@@ -22,6 +22,7 @@ const LIMITS = {
   SEND_BURST: '1000000',
   RATE_LIMIT_MAX_REQUESTS: '1000000',
   MAX_CONNECTIONS_PER_IP: '100000',
+  SEND_RATE_PER_IP: '0',
   MAX_CONNECTIONS: '100000',
   MAX_OFFLINE_MESSAGES: '100000',
   SENDER_SHARE: '1',
@@ -101,7 +102,7 @@ export class RelayNode {
   #startOnce() {
     const { main, port, env } = this.options;
     const fixed = { NODE_ENV: 'production', AUTH_MODE: 'open', HOST: '127.0.0.1', LOG_LEVEL: 'info' };
-    const settings = { PATH: process.env.PATH, ...fixed, ...LIMITS, ...env, PORT: String(port) };
+    const settings = { PATH: process.env.PATH, ...fixed, ...LIMITS, ...env, PORT: String(port), METRICS_PORT: '0' };
     const child = start(process.execPath, [main], settings);
     let lastWords = '';
     child.stderr.on('data', (data) => (lastWords = (lastWords + String(data)).slice(-1000)));

@@ -475,6 +475,24 @@ describe('a frame of odd shape', () => {
     }
   });
 
+  it.each([
+    ['of one level', (key: number) => `"k${key}":0`],
+    ['that are numbers, far apart', (key: number) => `"${key * 42_949}":0`],
+    ['that collide with those of every object', (key: number) => `"__proto__":${key},"constructor":0`],
+  ])('is read with 100 000 keys where frames may be that large: %s', async (_name, member) => {
+    const roomy = await startRelay({ env: { MAX_FRAME_BYTES: '8388608' } });
+    try {
+      const client = await roomy.signIn(addressOf(1));
+      const members = Array.from({ length: 100_000 }, (_, key) => member(key)).join();
+      expect((await answersTo(client, `{${members},"type":"ping"}`)).map(({ type }) => type)).toEqual(['pong']);
+      const [error] = await answersTo(client, `{"type":"message",${members}}`);
+      expect(error?.code).toBe('bad_message');
+      client.kill();
+    } finally {
+      await roomy.stop();
+    }
+  });
+
   it.each(
     named([
       '__proto__',

@@ -1,3 +1,4 @@
+import { QueueRepository } from '../../src/queue/queue.repository.js';
 import { addressOf, ClassicClient } from '../support/classic-client.js';
 import { Device } from '../support/device.js';
 import { ManualClock } from '../support/manual-clock.js';
@@ -330,6 +331,34 @@ describe('version 2', () => {
       const rest = (await bob.client.waitForCount('history', 2))[1]!;
       expect(ids(rest)).toEqual(range(15).reverse());
       expect(rest.next).toBeNull();
+    });
+
+    it('answers one request at a time, and refuses those beyond what may wait', async () => {
+      await relay.stop();
+      await start({ HISTORY_RETENTION_HOURS: '1' });
+      await sendAll(range(60));
+      const bob = await open(BOB, 'phone');
+      await bob.synced();
+      await bob.client.settled();
+      const queue = relay.app.get<{ history: (...args: unknown[]) => Promise<unknown> }>(QueueRepository);
+      const history = queue.history.bind(queue);
+      let running = 0;
+      let most = 0;
+      queue.history = (...args) => {
+        most = Math.max(most, ++running);
+        return history(...args).finally(() => running--);
+      };
+      for (let i = 1; i <= 40; i++) bob.client.send({ type: 'history', limit: i });
+      const answers = () => bob.client.ofType('history').length + bob.client.ofType('error').length;
+      await bob.client.until(() => answers() === 40, 'answers');
+      expect(most).toBe(1);
+      const sizes = bob.client.ofType('history').map(({ entries }) => (entries as unknown[]).length);
+      expect(sizes).toEqual([...sizes].sort((a, b) => a - b));
+      for (const error of bob.client.ofType('error')) {
+        expect(error).toMatchObject({ code: 'rate_limited', retryable: true, retryAfterMs: 1000 });
+      }
+      bob.client.send({ type: 'history', limit: 50 });
+      await bob.client.until(() => (bob.client.frames.at(-1)!.entries as unknown[])?.length === 50, 'the last');
     });
   });
 });

@@ -6,7 +6,7 @@ import { BackplaneNode } from '../support/backplane-node.js';
 
 import.meta.jest.setTimeout(30_000);
 
-const COUNT: Script = { name: 'count', lua: "return redis.call('INCR', KEYS[1])", numberOfKeys: 1 };
+const COUNT: Script = { name: 'count', lua: "return redis.call('INCR', KEYS[1])" };
 const PEOPLE = Array.from({ length: 300 }, (_, i) => `0x${i.toString(16).padStart(40, '0')}` as Address);
 /** A key in the slot of everything of that address. */
 const keyOf = (address: Address) => `n:{${Number.parseInt(address.slice(-3), 16) % 1024}}`;

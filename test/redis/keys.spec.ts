@@ -52,9 +52,30 @@ describe('public keys in Redis', () => {
     await server.command(...command);
     expect(await keys.get(ALICE)).toBeNull();
     expect((await keys.getMany([ALICE, BOB])).map(({ address }) => address)).toEqual([BOB]);
-    const stored = await keys.put(ALICE, 'a');
-    expect(await keys.get(ALICE)).toEqual(stored);
+    const put = await keys.put(ALICE, 'a');
+    expect(put).toMatchObject({ kind: 'stored', key: await keys.get(ALICE) });
     expect(await keys.delete(ALICE)).toBe(true);
+  });
+
+  it.each([
+    ['a floor that is no number', ['HSET', keyOf(ALICE), 'floor', 'x']],
+    [
+      'a scheme that is none',
+      ['HSET', keyOf(ALICE), 'version', '1', 'scheme', 'x', 'signature', `0x${'a'.repeat(130)}`],
+    ],
+    ['a signature that is none', ['HSET', keyOf(ALICE), 'version', '1', 'scheme', 'idena', 'signature', 'x']],
+  ])('shows a key as unsigned where its signature was damaged by hand: %s', async (_, command) => {
+    await keys.put(ALICE, 'a');
+    await server.command(...command);
+    expect(await keys.get(ALICE)).toMatchObject({ publicKey: 'a', signed: null });
+    expect(await keys.put(ALICE, 'b')).toMatchObject({ kind: 'stored' });
+  });
+
+  it('leaves the version of a signed key behind, and nothing else', async () => {
+    await keys.put(ALICE, 'a', { version: 7, scheme: 'idena', signature: `0x${'a'.repeat(130)}` });
+    await keys.delete(ALICE);
+    expect(await server.command('HGETALL', keyOf(ALICE))).toEqual(['floor', '7']);
+    expect(await server.command('DBSIZE')).toBe(1);
   });
 
   it('survives a damaged counter', async () => {

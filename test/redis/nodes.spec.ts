@@ -2,7 +2,7 @@ import type { Address } from '@relay/protocol';
 import { randomBytes } from 'node:crypto';
 import { AuthService } from '../../src/auth/auth.service.js';
 import { Backplane } from '../../src/backplane/backplane.js';
-import { addressOf, type ClassicClient } from '../support/classic-client.js';
+import { addressOf, ClassicClient } from '../support/classic-client.js';
 import { Device } from '../support/device.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { eventually, type RedisServer, usesRedis } from '../support/redis-server.js';
@@ -146,6 +146,87 @@ describe('several nodes', () => {
     await bob.waitForCount('message', 5);
     expect(bob.messageIds).toEqual(range(5));
   });
+
+  /** Nothing that other nodes say to it from now on arrives. */
+  async function deafen(node: RunningRelay): Promise<void> {
+    node.app.get<{ heard: unknown }>((await import('../../src/backplane/backplane.js')).Backplane).heard = () =>
+      undefined;
+  }
+
+  it('tell every device of a receipt, though one opened unheard on the other node', async () => {
+    await deafen(left);
+    const phone = await device(left, ALICE, 'phone');
+    phone.client.message(BOB, 'm1');
+    await phone.client.waitFor('queued');
+    const laptop = await device(right, ALICE, 'laptop');
+    await left.run('look for missed mail');
+    const bob = await left.signIn(BOB);
+    await bob.waitFor('message');
+    await laptop.client.waitFor('delivered', { messageId: 'm1' });
+    await phone.client.waitFor('delivered', { messageId: 'm1' });
+  });
+
+  it('trust nothing they knew while subscriptions were lost, until they looked', async () => {
+    const { Backplane } = await import('../../src/backplane/backplane.js');
+    const { QueueRepository } = await import('../../src/queue/queue.repository.js');
+    const phone = await device(left, ALICE, 'phone');
+    phone.client.message(BOB, 'm1');
+    await phone.client.waitFor('queued');
+    await deafen(left);
+    left.app.get<{ glance: unknown }>(QueueRepository).glance = () => Promise.reject(new Error('not yet'));
+    const heard = (): number => left.app.get(Backplane).hearing('mailbox', ALICE as Address);
+    const before = heard();
+    expect(before).toBeGreaterThan(0);
+    await redis.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await eventually('subscriptions are back', () => Promise.resolve(heard() > before));
+    const laptop = await device(right, ALICE, 'laptop');
+    const bob = await left.signIn(BOB);
+    await bob.waitFor('message');
+    await laptop.client.waitFor('delivered', { messageId: 'm1' });
+  });
+
+  it('close the older connection of a device within a recheck where the word of the newer was lost', async () => {
+    const older = await device(left, BOB, 'phone', { acknowledges: false });
+    await deafen(left);
+    const newer = await device(right, BOB, 'phone');
+    await left.run('look for missed mail');
+    expect(await older.client.closed()).toBe(4409);
+    await right.run('look for missed mail');
+    await newer.client.settled();
+    expect(newer.client.socket.readyState).toBe(newer.client.socket.OPEN);
+  });
+
+  it.each(['heard', 'unheard'])(
+    'bring everything to a classic connection that lags, while one on the other node keeps up (%s)',
+    async (word) => {
+      const slow = await ClassicClient.connect(left.wsUrl, { address: BOB, autoPong: false });
+      const pings: Buffer[] = [];
+      slow.socket.on('ping', (payload: Buffer) => pings.push(payload));
+      slow.send({ type: 'auth', address: BOB });
+      await slow.waitFor('auth_success');
+      if (word === 'unheard') await deafen(right);
+      const quick = await right.signIn(BOB);
+      const alice = await left.signIn(ALICE);
+      for (const id of range(200)) alice.message(BOB, id);
+      // What is not heard is found.
+      if (word === 'unheard') {
+        await alice.settled();
+        await fetch(`${left.url}/api/messages/${BOB}/queue-size`);
+        for (let i = 0; i < 10 && quick.messageIds.length < 200; i++) {
+          await right.run('look for missed mail');
+          await quick.settled();
+        }
+      }
+      await quick.waitForCount('message', 200);
+      await alice.waitForCount('delivered', 200);
+      expect(slow.messageIds).toEqual(range(64));
+      slow.socket.on('ping', (payload: Buffer) => slow.socket.pong(payload));
+      slow.socket.pong(pings.at(-1));
+      await slow.waitForCount('message', 200);
+      expect(slow.messageIds).toEqual(range(200));
+      expect(slow.ofType('gap')).toEqual([]);
+    },
+  );
 
   it('store the same message once, sent fifty times to both, and give one kind of answer', async () => {
     const senders = await Promise.all([left.signIn(ALICE), right.signIn(ALICE)]);

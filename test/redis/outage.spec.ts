@@ -1,5 +1,5 @@
 import { addressOf, type ClassicClient } from '../support/classic-client.js';
-import { RedisCluster, RedisSentinels, RedisServer } from '../support/redis-server.js';
+import { eventually, RedisCluster, RedisSentinels, RedisServer } from '../support/redis-server.js';
 import { type RunningRelay, startRelay } from '../support/relay.js';
 
 const ALICE = addressOf(1);
@@ -79,6 +79,22 @@ describe('an outage of Redis', () => {
       await redis.close();
     }
   }, 60_000);
+
+  it('is not ready from the moment on that Redis is gone', async () => {
+    const redis = await RedisServer.start();
+    try {
+      relay = await startRelay({ env: { STORAGE: 'redis', REDIS_URL: redis.url } });
+      const ready = async (): Promise<number> => (await fetch(`${relay.url}/health/ready`)).status;
+      await fetch(`${relay.url}/health`);
+      expect(await ready()).toBe(200);
+      await redis.kill();
+      expect(await ready()).toBe(503);
+      await redis.restart();
+      await eventually('ready', async () => (await ready()) === 200);
+    } finally {
+      await redis.close();
+    }
+  }, 20_000);
 
   it('at its memory limit refuses messages; who comes to fetch theirs makes room', async () => {
     const redis = await RedisServer.start({ maxmemory: '4mb' });

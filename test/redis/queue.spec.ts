@@ -53,6 +53,11 @@ describe('mailboxes in Redis', () => {
     return found.map((key) => key.slice(node.client.prefix.length)).sort();
   };
 
+  const callsOf = async (command: string): Promise<number> =>
+    Number(
+      new RegExp(`^cmdstat_${command}:calls=(\\d+)`, 'm').exec(String(await redis.command('INFO', 'commandstats')))![1],
+    );
+
   const tag = `{${bucketOf(BOX)}}`;
 
   async function purge(): Promise<void> {
@@ -77,8 +82,8 @@ describe('mailboxes in Redis', () => {
         `st:${tag}:${BOX}`,
         `tot:${tag}`,
       ]);
-      const [head] = await node.queue.heads([BOX]);
-      const result = await acknowledge(head!, entries);
+      const [glance] = await node.queue.glance([BOX]);
+      const result = await acknowledge(glance!.head!, entries);
       expect(await keys()).toEqual([`out:${tag}`, `st:${tag}:${BOX}`, `tot:${tag}`]);
       await node.queue.settle([(result as { owed: string }).owed]);
       expect(await keys()).toEqual([`st:${tag}:${BOX}`, `tot:${tag}`]);
@@ -165,12 +170,201 @@ describe('mailboxes in Redis', () => {
     expect(await keys()).not.toContain(`mb:${tag}:${BOX}`);
   });
 
+  it.each([1, 2, 100])('reads past entries that somebody wrote by hand, in pages of %i', async (pageSize) => {
+    const stream = `${node.client.prefix}mb:${tag}:${BOX}`;
+    for (const id of ['one', 'two', 'three']) {
+      const entry = await store(id);
+      const [ms] = entry.id.split('-').map(Number) as [number];
+      // Numbered below and far above ours; the store goes on after them.
+      for (const strange of [`${ms + 1}-0`, `${ms + 1}-999999999`]) {
+        await redis.command('XADD', stream, strange, 'e', 'nonsense');
+      }
+    }
+    const seen: string[] = [];
+    let after: EntryId | null = null;
+    for (let page = 0; page < 5 && seen.length < 3; page++) {
+      const { entries, upTo } = await node.queue.read(BOX, after, pageSize, Infinity);
+      seen.push(...entries.map(({ messageId }) => messageId));
+      expect(Number(upTo?.split('-')[1])).toBeLessThanOrEqual(3);
+      after = upTo;
+    }
+    expect(seen).toEqual(['one', 'two', 'three']);
+  });
+
+  it('lets no entry that somebody wrote by hand stand in the way of the bound', async () => {
+    const limits = { ...ROOMY, maxMessages: 3 };
+    await node.queue.open(BOX, 'forgotten');
+    const { id } = await store('m1', {}, limits);
+    await acknowledge(id);
+    const strange = `${Number(id.split('-')[0]) + 1}-999999999`;
+    await redis.command('XADD', `${node.client.prefix}mb:${tag}:${BOX}`, strange, 'e', 'nonsense');
+    for (let i = 2; i <= 10; i++) await acknowledge((await store(`m${i}`, {}, limits)).id);
+    expect(await redis.command('XLEN', `${node.client.prefix}mb:${tag}:${BOX}`)).toBe(3);
+  });
+
+  describe('a damaged state', () => {
+    const state = (): string => `${node.client.prefix}st:${tag}:${BOX}`;
+    /** Not msgpack; msgpack of something else; half of what was there. */
+    const DAMAGES: [string, () => Promise<unknown>][] = [
+      ['nonsense', () => redis.command('HSET', state(), 's', 'nonsense')],
+      ['another list', () => redis.command('HSET', state(), 's', '\u0003')],
+      ['nothing', () => redis.command('HSET', state(), 's', '')],
+      [
+        'a half',
+        async () => {
+          const cut = `redis.call('HSET', KEYS[1], 's', string.sub(redis.call('HGET', KEYS[1], 's'), 1, 9))`;
+          await redis.command('EVAL', cut, '1', state());
+        },
+      ],
+    ];
+
+    it.each(DAMAGES)(
+      '(%s) is made anew from the log: nothing is lost, counts and cursors are right',
+      async (_, damage) => {
+        await node.queue.open(BOX, 'laptop');
+        const { claim } = await node.queue.open(BOX, 'phone', { exclusive: true });
+        const entries = [];
+        for (let i = 1; i <= 5; i++) entries.push(await store(`m${i}`));
+        await node.queue.appendReceipts(BOX, [{ kind: 'delivered', peer: BOB, messageId: 'r', timestamp: 1 }]);
+        await node.queue.acknowledge(BOX, { device: 'phone', upTo: entries[1]!.id, claim });
+        const before = await node.queue.ledger();
+        const [glanceBefore] = await node.queue.glance([BOX]);
+        await damage();
+        expect(await node.queue.append(BOX, message('m1'), ROOMY)).toMatchObject({
+          kind: 'repeat',
+          acknowledged: true,
+        });
+        await damage();
+        const sixth = await store('m6');
+        expect(sixth.sequence).toBe(7);
+        await damage();
+        expect(await node.queue.size(BOX)).toBe(4);
+        await damage();
+        const page = await node.queue.read(BOX, null, 10, Infinity);
+        expect(page.entries.map(({ messageId }) => messageId)).toEqual(['m1', 'm2', 'm3', 'm4', 'm5', 'r', 'm6']);
+        expect(page.acknowledgedUpTo).toBe(2);
+        await damage();
+        expect(await node.queue.glance([BOX])).toEqual([{ ...glanceBefore, head: sixth.id }]);
+        await damage();
+        const last = { device: 'phone', upTo: sixth.id, claim };
+        expect(await node.queue.acknowledge(BOX, last)).toMatchObject({ kind: 'acknowledged', before: 2 });
+        await damage();
+        expect(await node.queue.open(BOX, 'laptop')).toMatchObject({ after: null, head: sixth.id });
+        await node.queue.acknowledge(BOX, { device: 'laptop', upTo: sixth.id });
+        const { accepted, acknowledged } = before;
+        expect(await node.queue.ledger()).toEqual({
+          ...before,
+          accepted: accepted + 1,
+          acknowledged: acknowledged + 4,
+          pending: 0,
+          mailboxes: 0,
+        });
+        expect(await keys()).toEqual([`st:${tag}:${BOX}`, `tot:${tag}`]);
+        expect(await redis.command('HGET', `${node.client.prefix}tot:${tag}`, 'r')).toBe('7');
+      },
+    );
+
+    it('with expiry: what is due goes, and is reported', async () => {
+      await store('short', { ttlMs: 10 });
+      await store('long');
+      await DAMAGES[0]![1]();
+      clock.advance(10);
+      while (await node.queue.purge());
+      const owed = await node.queue.owed();
+      expect(owed.flatMap(({ receipts }) => receipts)).toMatchObject([
+        { receipt: { kind: 'expired', messageId: 'short' } },
+      ]);
+      expect((await node.queue.read(BOX, null, 10, Infinity)).entries).toMatchObject([{ messageId: 'long' }]);
+    });
+
+    it('of the devices loses their places and nothing else: they begin at the oldest entry', async () => {
+      const { claim } = await node.queue.open(BOX, 'phone', { exclusive: true });
+      const { id } = await store('one');
+      await redis.command('HSET', state(), 'v', 'nonsense');
+      expect(await node.queue.glance([BOX])).toMatchObject([{ head: id }]);
+      // Nobody came later, as far as anybody knows.
+      expect(await node.queue.acknowledge(BOX, { device: 'phone', upTo: id, claim })).toMatchObject({
+        kind: 'acknowledged',
+      });
+      expect(await node.queue.open(BOX, 'phone', { exclusive: true })).toMatchObject({ after: id, devices: 1 });
+    });
+
+    it('keeps back no other mailbox, not even where nothing can be made of it', async () => {
+      const { id } = await store('one');
+      const other = addressOf(77) as Address;
+      await redis.command('SET', `${node.client.prefix}st:{${bucketOf(other)}}:${other}`, 'a string');
+      const glances = await node.queue.glance([other, BOX, BOB]);
+      expect(glances).toMatchObject([null, { head: id }, { head: null }]);
+    });
+  });
+
   it('finds its scripts again after Redis forgot them', async () => {
     await store('one');
     await redis.command('SCRIPT', 'FLUSH');
     await store('two');
     await redis.command('SCRIPT', 'FLUSH');
     expect(await node.queue.size(BOX)).toBe(2);
+  });
+
+  it('keeps the order of a sender while Redis forgets its scripts', async () => {
+    const kept: Promise<unknown>[] = [];
+    const sent: Promise<MessageEntry>[] = [];
+    for (let turn = 0; turn < 200; turn++) {
+      for (let i = 0; i < 3; i++) sent.push(store(`m${sent.length}`));
+      if (turn % 20 === 10) kept.push(redis.command('SCRIPT', 'FLUSH'));
+      await new Promise(setImmediate);
+    }
+    await Promise.all(kept);
+    const sequences = (await Promise.all(sent)).map(({ sequence }) => sequence);
+    expect(sequences).toEqual(sent.map((_, i) => i + 1));
+  });
+
+  describe('what one turn wants', () => {
+    const others = Array.from({ length: 5 }, (_, i) => addressOf(100 + i) as Address);
+    const damaged = others[2]!;
+    const append = (mailbox: Address, messageId: string) => node.queue.append(mailbox, message(messageId), ROOMY);
+
+    it('is one call, also for several mailboxes', async () => {
+      await store('first');
+      const before = await callsOf('evalsha');
+      await Promise.all(others.flatMap((mailbox) => ['a', 'b', 'c'].map((id) => append(mailbox, id))));
+      expect((await callsOf('evalsha')) - before).toBe(1);
+    });
+
+    it('is stored once, where it is said twice', async () => {
+      const [first, second, third] = await Promise.all(['a', 'a', 'b'].map((id) => append(BOX, id)));
+      expect(first).toMatchObject({ kind: 'stored', entry: { sequence: 1 } });
+      expect(second).toMatchObject({ kind: 'repeat', acknowledged: false });
+      expect(third).toMatchObject({ kind: 'stored', entry: { sequence: 2 } });
+    });
+
+    it.each(['mb', 'st', 'exp'])('does not suffer from one mailbox whose %s is damaged', async (kind) => {
+      const own = kind === 'exp' ? '' : `:${damaged}`;
+      await redis.command('SET', `${node.client.prefix}${kind}:{${bucketOf(damaged)}}${own}`, 'x');
+      const results = await Promise.allSettled(others.map((mailbox) => append(mailbox, 'a')));
+      expect(results.map(({ status }) => status === 'rejected')).toEqual(others.map((mailbox) => mailbox === damaged));
+      const answers = await Promise.allSettled(
+        results.map((result, i) => {
+          const { entry } = (result.status === 'fulfilled' ? result.value : {}) as { entry?: MessageEntry };
+          return node.queue.acknowledge(others[i]!, { device: 'phone', upTo: entry?.id ?? ('1-1' as EntryId) });
+        }),
+      );
+      const fine = { status: 'fulfilled', value: { kind: 'acknowledged' } };
+      others.forEach((mailbox, i) => {
+        if (mailbox !== damaged) expect(answers[i]).toMatchObject(fine);
+      });
+      expect((await node.queue.ledger()).pending).toBe(0);
+    });
+
+    it('is cut into calls that do not keep Redis for long', async () => {
+      await store('first');
+      const before = await callsOf('evalsha');
+      const long = { content: 'x'.repeat(100_000) };
+      await Promise.all(Array.from({ length: 12 }, (_, i) => store(`m${i}`, long)));
+      expect((await callsOf('evalsha')) - before).toBe(4);
+      await Promise.all(Array.from({ length: 200 }, (_, i) => store(`n${i}`)));
+      expect((await callsOf('evalsha')) - before).toBe(8);
+    });
   });
 
   describe('receipts that nobody passed on', () => {
@@ -194,6 +388,25 @@ describe('mailboxes in Redis', () => {
       clock.advance(60_000);
       expect(await node.queue.owed()).toEqual([]);
       await other.close();
+    });
+
+    it('are found behind any number of others that are not due yet', async () => {
+      const out = `${node.client.prefix}out:${tag}`;
+      const item = (at: number) =>
+        `${at} {"kind":"expired","at":1,"mailbox":"${BOX}","messages":[[1,"${ALICE}","${'x'.repeat(100)}"]]}`;
+      for (let i = 0; i < 5000; i += 500) {
+        const fields = Array.from({ length: 500 }, (_, j) => [`e${i + j}`, item(clock.now() + 1e9)]).flat();
+        await redis.command('HSET', out, ...fields);
+      }
+      const due = Array.from({ length: 50 }, (_, i) => [`due${i}`, item(clock.now())]).flat();
+      await redis.command('HSET', out, ...due);
+      const found = new Set<string>();
+      for (let round = 0; round < 60 && found.size < 50; round++) {
+        const owed = await node.queue.owed();
+        for (const one of owed) found.add(one.owed);
+        await node.queue.settle(owed.map((one) => one.owed));
+      }
+      expect(found.size).toBe(50);
     });
 
     it('are not owed for what was silent, acknowledged before, or is known to be read', async () => {
@@ -251,6 +464,45 @@ describe('mailboxes in Redis', () => {
       );
       expect(results.filter(({ kind }) => kind === 'stored')).toHaveLength(1);
       expect(results.filter(({ kind }) => kind === 'repeat')).toHaveLength(49);
+    });
+
+    it('keep what a connection on the other still reads, and no more', async () => {
+      for (const { backplane } of [node, other]) await backplane.join('mailbox', BOX);
+      const entries: MessageEntry[] = [];
+      for (let i = 1; i <= 5; i++) entries.push(await store(`m${i}`));
+      const at = (index: number): EntryId => entries[index]!.id;
+      const read = async (): Promise<number> => (await node.queue.read(BOX, null, 10, Infinity)).entries.length;
+      const acknowledge = (by: OpenQueue, index: number, keepAfter: EntryId | undefined): Promise<unknown> =>
+        by.queue.acknowledge(BOX, { device: 'classic', upTo: at(index), keepAfter, isShared: true });
+      await acknowledge(node, 3, at(3));
+      // The other has not said yet where it is.
+      expect(await read()).toBe(5);
+      await acknowledge(other, 0, at(1));
+      expect(await read()).toBe(3);
+      await acknowledge(node, 4, at(4));
+      expect(await read()).toBe(3);
+      expect(await node.queue.size(BOX)).toBe(0);
+      await acknowledge(other, 2, at(4));
+      expect(await keys()).not.toContain(`mb:${tag}:${BOX}`);
+      // Whoever has gone holds nothing back.
+      entries.push(await store('m6'));
+      other.backplane.leave('mailbox', BOX);
+      const listeners = async () =>
+        (await redis.command('PUBSUB', 'SHARDNUMSUB', `${node.client.prefix}mb:${tag}:${BOX}`)) as [string, number];
+      await eventually('it to be gone', async () => (await listeners())[1] === 1);
+      await acknowledge(node, 5, at(5));
+      expect(await keys()).not.toContain(`mb:${tag}:${BOX}`);
+    });
+
+    it('keep nothing for a node without classic connections', async () => {
+      for (const { backplane } of [node, other]) await backplane.join('mailbox', BOX);
+      const { id } = await store('one');
+      const acknowledge = (by: OpenQueue, device: string, keepAfter?: EntryId): Promise<unknown> =>
+        by.queue.acknowledge(BOX, { device, upTo: id, keepAfter, isShared: true });
+      await other.queue.open(BOX, 'phone');
+      await acknowledge(node, 'classic', id);
+      await acknowledge(other, 'phone');
+      expect(await keys()).not.toContain(`mb:${tag}:${BOX}`);
     });
 
     it('purging at once count nothing twice', async () => {

@@ -9,9 +9,10 @@ import { TcpProxy } from '../support/tcp-proxy.js';
 
 import.meta.jest.setTimeout(30_000);
 
-const ECHO: Script = { name: 'echo', lua: 'return ARGV[1]', numberOfKeys: 1 };
-const COUNT: Script = { name: 'count', lua: "return redis.call('INCR', KEYS[1])", numberOfKeys: 1 };
-const BROKEN: Script = { name: 'broken', lua: "return redis.error_reply('ERR broken')", numberOfKeys: 0 };
+const ECHO: Script = { name: 'echo', lua: 'return ARGV[1]' };
+const COUNT: Script = { name: 'count', lua: "return redis.call('INCR', KEYS[1])" };
+const PUSH: Script = { name: 'push', lua: "return redis.call('RPUSH', KEYS[1], ARGV[1])" };
+const BROKEN: Script = { name: 'broken', lua: "return redis.error_reply('ERR broken')" };
 
 /** How a promise ended, and after how long. */
 async function outcomeOf(promise: Promise<unknown>): Promise<{ value?: unknown; error?: unknown; afterMs: number }> {
@@ -98,6 +99,33 @@ describe('the Redis client', () => {
     await redis.command('SCRIPT', 'FLUSH', 'SYNC');
     const answers = await Promise.all(['b', 'c', 'd'].map((text) => client.run(ECHO, ['k'], [text])));
     expect(answers).toEqual(['b', 'c', 'd']);
+  });
+
+  it('keeps the calls of one script in their order while Redis forgets it', async () => {
+    await connect();
+    const calls: Promise<unknown>[] = [];
+    for (let turn = 0; turn < 300; turn++) {
+      for (let i = 0; i < 3; i++) calls.push(client.run(PUSH, ['list'], [calls.length]));
+      // From another connection, so that it falls between any two of them.
+      if (turn % 20 === 10) calls.push(client.run(PUSH, ['list'], [calls.length]), redis.command('SCRIPT', 'FLUSH'));
+      await new Promise(setImmediate);
+    }
+    await Promise.all(calls);
+    const order = ((await redis.command('LRANGE', 'list', '0', '-1')) as string[]).map(Number);
+    expect(order.length).toBeGreaterThan(900);
+    expect(order).toEqual(order.toSorted((a, b) => a - b));
+  });
+
+  it('sends no more than so many bytes in one turn', async () => {
+    await connect();
+    redis.pause();
+    const text = 'x'.repeat(1024 * 1024);
+    const sent = Array.from({ length: 80 }, () => outcomeOf(client.run(ECHO, [], [text])));
+    const refused = (await Promise.all(sent.slice(70))).map(({ error }) => error);
+    for (const error of refused) expect(error).toBeInstanceOf(NotExecuted);
+    redis.resume();
+    await Promise.all(sent);
+    expect(await eventually('room', () => client.run(ECHO, [], ['again']))).toBe('again');
   });
 
   it('is back by itself when Redis was killed, with its scripts, and says so once', async () => {

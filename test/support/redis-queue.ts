@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { RedisBackplane } from '../../src/backplane/backplane.redis.js';
 import { type RedisQueueOptions, RedisQueueRepository } from '../../src/queue/queue.repository.redis.js';
+import { RedisContactRepository } from '../../src/contacts/contact.repository.redis.js';
 import { RedisClient } from '../../src/redis/redis-client.redis.js';
 import type { RedisTarget } from '../../src/redis/redis-target.redis.js';
 import { StoreClock } from '../../src/redis/store-clock.redis.js';
@@ -8,6 +9,7 @@ import type { ManualClock } from './manual-clock.js';
 
 export interface OpenQueue {
   readonly queue: RedisQueueRepository;
+  readonly contacts: RedisContactRepository;
   readonly client: RedisClient;
   readonly backplane: RedisBackplane;
   close(): Promise<void>;
@@ -30,5 +32,5 @@ export async function openQueue(
     backplane.close();
     await client.close();
   };
-  return { queue, client, backplane, close };
+  return { queue, contacts: new RedisContactRepository(client, storeClock), client, backplane, close };
 }

@@ -21,7 +21,7 @@ export class RelayProcess {
   static async start(env: Readonly<Record<string, string>> = {}): Promise<RelayProcess> {
     const main = join(ROOT, 'dist', 'main.js');
     if (!existsSync(main)) throw new Error('dist/main.js is missing: npm run build');
-    const fixed = { NODE_ENV: 'production', AUTH_MODE: 'open', HOST: '127.0.0.1', PORT: '0' };
+    const fixed = { NODE_ENV: 'production', AUTH_MODE: 'open', HOST: '127.0.0.1', PORT: '0', METRICS_PORT: '0' };
     const child = spawn(process.execPath, [main], {
       env: { PATH: process.env.PATH, ...fixed, ...env },
       stdio: ['ignore', 'pipe', 'inherit'],

@@ -7,6 +7,7 @@ import { Schedule } from '../../src/app/schedule.js';
 import { type Clock, SystemClock } from '../../src/common/clock.js';
 import { loadSettings } from '../../src/common/load-settings.js';
 import { Logger } from '../../src/common/logger.js';
+import type { Settings } from '../../src/common/settings.js';
 import { ClassicClient } from './classic-client.js';
 import { ManualClock } from './manual-clock.js';
 import { sharedRedis } from './redis-server.js';
@@ -30,6 +31,8 @@ export interface RunningRelay {
 export interface RelayOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly clock?: Clock;
+  /** What the environment cannot say. */
+  readonly settings?: Partial<Settings>;
 }
 
 /** What jest.config.mjs says: the suites of test/e2e run once for each storage. */
@@ -53,17 +56,29 @@ async function storageOf(clock: Clock): Promise<StorageUnderTest> {
 }
 
 /** The relay as `main.ts` makes it, in this process, on a free port; logs go to memory. Limits are far away unless set. */
-export async function startRelay({ env = {}, clock = new SystemClock() }: RelayOptions = {}): Promise<RunningRelay> {
+export async function startRelay({
+  env = {},
+  clock = new SystemClock(),
+  settings: more = {},
+}: RelayOptions = {}): Promise<RunningRelay> {
   const { env: storage, end } = await storageOf(clock);
-  const roomy = { RATE_LIMIT_MAX_REQUESTS: '1000000', SEND_RATE_PER_SECOND: '1000000', SEND_BURST: '1000000' };
-  const settings = loadSettings({
+  const roomy = {
+    SEND_RATE_PER_IP: '0',
+    RATE_LIMIT_MAX_REQUESTS: '1000000',
+    SEND_RATE_PER_SECOND: '1000000',
+    SEND_BURST: '1000000',
+  };
+  const read = loadSettings({
     NODE_ENV: 'test',
     LOG_LEVEL: 'debug',
     DRAIN_SECONDS: '0',
+    METRICS_PORT: '0',
     ...roomy,
     ...storage,
     ...env,
   });
+  const properties = { ...Object.getOwnPropertyDescriptors(read), ...Object.getOwnPropertyDescriptors(more) };
+  const settings = Object.create(Object.getPrototypeOf(read) as object, properties) as Settings;
   const destination = new PassThrough();
   const lines: Buffer[] = [];
   destination.on('data', (chunk: Buffer) => lines.push(chunk));

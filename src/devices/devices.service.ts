@@ -1,0 +1,51 @@
+import type { Address } from '@relay/protocol';
+import type { AuthService } from '../auth/auth.service.js';
+import type { Session, SessionRepository } from '../auth/session.repository.js';
+import type { DeviceId, MailboxDevice, QueueRepository } from '../queue/queue.repository.js';
+import type { QueueService } from '../queue/queue.service.js';
+import type { DeviceConnections } from './device-connections.js';
+
+/** A device as its owner sees it: a place in the mailbox, a session, or both. */
+export interface OwnDevice {
+  readonly device: DeviceId;
+  readonly isOnline: boolean;
+  readonly mailbox: MailboxDevice | null;
+  readonly session: Session | null;
+}
+
+export class DevicesService {
+  constructor(
+    private readonly auth: AuthService,
+    private readonly sessions: SessionRepository,
+    private readonly queue: QueueRepository,
+    private readonly queueService: QueueService,
+    private readonly connections: DeviceConnections,
+  ) {}
+
+  /** By name. */
+  async list(address: Address): Promise<readonly OwnDevice[]> {
+    const [places, sessions, online] = await Promise.all([
+      this.queue.devices(address),
+      this.sessions.list(address),
+      this.connections.online(address),
+    ]);
+    const mailbox = new Map(places.map((place) => [place.device, place]));
+    const session = new Map(sessions.map((one) => [one.device, one]));
+    const names = [...new Set([...mailbox.keys(), ...session.keys(), ...online])].sort();
+    return names.map((device) => ({
+      device,
+      isOnline: online.has(device),
+      mailbox: mailbox.get(device) ?? null,
+      session: session.get(device) ?? null,
+    }));
+  }
+
+  /** Signs the device out, ends what it has open, and lets it hold no mail back. False where there is no such device. */
+  async end(address: Address, device: DeviceId): Promise<boolean> {
+    // First, so that it does not come back.
+    const hadSession = await this.auth.revoke(address, device);
+    this.connections.end(address, device);
+    const hadPlace = await this.queueService.retire(address, device);
+    return hadSession || hadPlace;
+  }
+}

@@ -1,0 +1,40 @@
+-- Stores messages for several mailboxes; those of one mailbox in their order, and none is kept by what is wrong with another.
+-- KEYS four of each mailbox (mailbox.lua) · ARGV[1] now, ms · [2] this node, then of each mailbox: address · 1 or 0, whether this
+-- node listens to it · how many messages, and of each: sender · messageId · kind (m or j) and fingerprint · expires ms · timestamp · content
+-- -> of each mailbox the id of its last message where all were stored one after the other, {id, other nodes that listen} where
+--    there are such, else an answer for each message: as append.lua gives it, {id, other nodes} or {'failed', why}
+local function failure(error) return { 'failed', type(error) == 'table' and error.err or tostring(error) } end
+
+local answers, at = {}, 3
+for mailbox = 1, #KEYS / 4 do
+  local key = mailbox * 4
+  local mb, st, tot, exp = KEYS[key - 3], KEYS[key - 2], KEYS[key - 1], KEYS[key]
+  local address, listens, count = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
+  local each, done, unusual = {}, 0, 0
+  at = at + 3
+  while done < count do
+    local isDone, stored, ms, last, others = true, 0, nil, nil, nil
+    -- A mailbox that is unusual stays so.
+    if unusual < 2 then isDone, stored, ms, last, others = pcall(quickly, mb, st, tot, exp, address, listens, at + done * 6, count - done) end
+    if not isDone then
+      local why = failure(stored)
+      for i = done + 1, count do each[i] = why end
+      break
+    end
+    if stored == count then
+      each = others > 0 and { ms .. '-' .. last, others } or ms .. '-' .. last
+      break
+    end
+    for i = 1, stored do each[done + i] = { ms .. '-' .. last - stored + i, others } end
+    done, unusual = done + stored, stored > 0 and 0 or unusual + 1
+    if done < count then
+      local args = { ARGV[1], address, unpack(ARGV, at + done * 6, at + done * 6 + 5) }
+      args[9] = listens .. node
+      local isAnswered, answer = pcall(generally, { mb, st, tot, exp }, args)
+      done = done + 1
+      each[done] = isAnswered and answer or failure(answer)
+    end
+  end
+  answers[mailbox], at = each, at + count * 6
+end
+return answers

@@ -1,0 +1,127 @@
+import { CLOSE_CODES, ERRORS, LIMITS } from '@relay/protocol';
+import { CLIENT_SCHEMAS, type FrameSchema, type Schema, SERVER_SCHEMAS } from '@relay/protocol/schemas';
+
+/** The WebSocket protocol for people: one page without a script, made of the same schemas as the AsyncAPI document. */
+export function websocketPage(): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Relay: WebSocket reference</title>
+<style>${STYLE}</style>
+</head>
+<body>
+<main>
+<h1>The relay’s WebSocket</h1>
+<p>One JSON object in each text frame, at <code>/</code> or <code>/ws</code>. Unknown fields are ignored on both sides; clients ignore types that they do not know.
+At most ${LIMITS.frameBytesBeforeSignIn} bytes in a frame before the sign-in, then what <code>auth_success</code> says.</p>
+<p><a href="/docs">REST reference</a> · <a href="/docs/asyncapi.json">this page for programs (AsyncAPI 3)</a></p>
+<nav>
+<p>Clients send: ${links(CLIENT_SCHEMAS, 'send')}</p>
+<p>The relay sends: ${links(SERVER_SCHEMAS, 'get')}</p>
+<p><a href="#errors">Error codes</a> · <a href="#closes">Close codes</a></p>
+</nav>
+<h2>What clients send</h2>
+${sections(CLIENT_SCHEMAS, 'send')}
+<h2>What the relay sends</h2>
+${sections(SERVER_SCHEMAS, 'get')}
+<h2 id="errors">Error codes</h2>
+${table(['Code', 'Text', 'HTTP status', 'Closes with', 'The same may succeed later'], errorRows())}
+<h2 id="closes">Close codes</h2>
+${table(['Code', 'Meaning', 'Connect again, with jitter'], closeRows())}
+</main>
+</body>
+</html>
+`;
+}
+
+const STYLE = `
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
+body { margin: 0; }
+main { max-width: 60rem; margin: 0 auto; padding: 1rem; }
+code, pre { font: 0.875em/1.4 ui-monospace, monospace; }
+pre { overflow-x: auto; padding: 0.75rem; border: 1px solid #8886; border-radius: 6px; }
+table { border-collapse: collapse; width: 100%; display: block; overflow-x: auto; }
+th, td { text-align: left; vertical-align: top; padding: 0.3rem 0.75rem 0.3rem 0; border-bottom: 1px solid #8884; }
+h3 { margin-top: 2.5rem; }
+nav a { margin-right: 0.5rem; }`;
+
+type Frames = Readonly<Record<string, FrameSchema>>;
+
+function links(frames: Frames, side: string): string {
+  return Object.keys(frames)
+    .map((type) => `<a href="#${side}-${type}"><code>${type}</code></a>`)
+    .join(' ');
+}
+
+function sections(frames: Frames, side: string): string {
+  return Object.entries(frames)
+    .map(([type, frame]) => section(type, side, frame))
+    .join('\n');
+}
+
+function section(type: string, side: string, { summary, schema, example }: FrameSchema): string {
+  const { properties = {}, required = [] } = schema;
+  const rows = Object.entries(properties)
+    .filter(([name]) => name !== 'type')
+    .map(([name, field]) => [
+      code(name),
+      escape(kindOf(field)),
+      required.includes(name) ? '' : 'optional',
+      escape(field.description ?? ''),
+    ]);
+  return `<section id="${side}-${type}">
+<h3><code>${type}</code></h3>
+<p>${escape(summary)}.</p>
+${rows.length === 0 ? '' : table(['Field', 'Type', '', 'Meaning'], rows)}
+<pre>${escape(JSON.stringify(example))}</pre>
+</section>`;
+}
+
+/** "integer, 1 to 1024" */
+function kindOf(field: Schema): string {
+  const { type, enum: values, minimum, maximum, maxLength, maxItems, pattern } = field;
+  if (field.const !== undefined) return JSON.stringify(field.const);
+  if (values !== undefined) return values.map((value) => JSON.stringify(value)).join(', ');
+  const kind = typeof type === 'string' ? type : (type ?? []).join(' or ');
+  const bounds = [
+    minimum === undefined ? '' : maximum === Number.MAX_SAFE_INTEGER ? `from ${minimum}` : `${minimum} to ${maximum}`,
+    maxLength === undefined ? '' : `at most ${maxLength}`,
+    maxItems === undefined ? '' : `at most ${maxItems}`,
+    pattern ?? '',
+  ];
+  return [kind, ...bounds.filter((bound) => bound !== '')].join(', ');
+}
+
+function errorRows(): string[][] {
+  return Object.entries(ERRORS).map(([name, { text, httpStatus, closeCode, retryable }]) => {
+    return [code(name), escape(text), String(httpStatus), closeCode === null ? '' : String(closeCode), yes(retryable)];
+  });
+}
+
+function closeRows(): string[][] {
+  return Object.entries(CLOSE_CODES).map(([name, { reason, reconnect }]) => [
+    code(name),
+    escape(reason),
+    yes(reconnect),
+  ]);
+}
+
+function yes(value: boolean): string {
+  return value ? 'yes' : 'no';
+}
+
+/** Cells are HTML. */
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const cells = (row: readonly string[], tag: string): string => row.map((cell) => `<${tag}>${cell}</${tag}>`).join('');
+  return `<table><thead><tr>${cells(head, 'th')}</tr></thead><tbody>${rows.map((row) => `<tr>${cells(row, 'td')}</tr>`).join('')}</tbody></table>`;
+}
+
+function code(text: string): string {
+  return `<code>${escape(text)}</code>`;
+}
+
+function escape(text: string): string {
+  return text.replace(/[&<>"]/g, (letter) => `&#${letter.charCodeAt(0)};`);
+}

@@ -1,0 +1,84 @@
+import type { Address } from '@relay/protocol';
+import { randomBytes } from 'node:crypto';
+import { SessionRepository } from '../../src/auth/session.repository.js';
+import { addressOf } from '../support/classic-client.js';
+import { Device } from '../support/device.js';
+import { type Answer, call, callJson } from '../support/http-call.js';
+import { ManualClock } from '../support/manual-clock.js';
+import { type RedisServer, usesRedis } from '../support/redis-server.js';
+import { type RunningRelay, startRelay } from '../support/relay.js';
+import { SigningKey } from '../support/signing.js';
+
+const ALICE = addressOf(1) as Address;
+const RACES = 100;
+
+/** Three relays on one Redis. */
+describe('identity on several nodes', () => {
+  const shared = usesRedis();
+  let redis: RedisServer;
+  let nodes: readonly RunningRelay[];
+
+  beforeEach(async () => {
+    redis = await shared;
+    const clock = new ManualClock();
+    const prefix = `${randomBytes(6).toString('hex')}:`;
+    await redis.command('SET', `${prefix}clock`, String(clock.now()));
+    const env = { STORAGE: 'redis', REDIS_URL: redis.url, REDIS_KEY_PREFIX: prefix };
+    nodes = await Promise.all([1, 2, 3].map(() => startRelay({ clock, env })));
+  });
+
+  afterEach(() => Promise.all(nodes.map((node) => node.stop())));
+
+  const issue = (address: Address, device: string) => nodes[0]!.app.get(SessionRepository).create(address, device);
+
+  function asAlice(node: RunningRelay, token: string, method: string, path: string): Promise<Answer> {
+    return call(node.port, { method, path, headers: { authorization: `Bearer ${token}` } });
+  }
+
+  it('has one winner of each of a hundred races for one nonce', async () => {
+    for (let race = 0; race < RACES; race++) {
+      const key = SigningKey.of(race);
+      const token = `race-${race}`;
+      const begun = await callJson(nodes[race % 3]!.port, 'POST', '/auth/v1/start-session', {
+        token,
+        address: key.address,
+      });
+      const { nonce } = (JSON.parse(begun.text) as { data: { nonce: string } }).data;
+      const body = { token, signature: key.sign(nonce) };
+      const tries = [...nodes, ...nodes].map((node) => callJson(node.port, 'POST', '/auth/v1/authenticate', body));
+      const answers = (await Promise.all(tries)).map(({ text }) => JSON.parse(text) as object);
+      const won = answers.filter((answer) => 'data' in answer);
+      expect([race, won]).toEqual([race, [{ success: true, data: { authenticated: true } }]]);
+      const lost = answers.filter((answer) => !('data' in answer));
+      expect(lost).toEqual(Array(5).fill({ success: false, error: 'already authenticated' }));
+    }
+  }, 60_000);
+
+  it('tells an owner’s devices of a new key wherever they are', async () => {
+    const phones = await Promise.all(nodes.map((node, i) => Device.open(node.wsUrl, ALICE, `phone-${i}`)));
+    await callJson(nodes[0]!.port, 'POST', '/api/public-keys', { address: ALICE, publicKey: 'key' });
+    for (const { client } of phones) expect(await client.waitFor('key_changed')).toMatchObject({ address: ALICE });
+  });
+
+  it('knows which devices are connected elsewhere, asked from a node that has none or one of them', async () => {
+    await Device.open(nodes[1]!.wsUrl, ALICE, 'phone');
+    await Device.open(nodes[2]!.wsUrl, ALICE, 'laptop');
+    const { token } = await issue(ALICE, 'browser');
+    for (const node of nodes) {
+      const { text } = await asAlice(node, token, 'GET', '/api/devices');
+      const { devices } = JSON.parse(text) as { devices: { deviceId: string; online: boolean }[] };
+      expect(devices.filter(({ online }) => online).map(({ deviceId }) => deviceId)).toEqual(['laptop', 'phone']);
+    }
+  });
+
+  it('cuts a device off that is connected elsewhere, when its owner ends it', async () => {
+    const lost = await Device.open(nodes[1]!.wsUrl, ALICE, 'lost');
+    const phone = await Device.open(nodes[1]!.wsUrl, ALICE, 'phone');
+    const { token } = await issue(ALICE, 'browser');
+    expect((await asAlice(nodes[0]!, token, 'DELETE', '/api/devices/lost')).status).toBe(200);
+    expect(await lost.client.closed()).toBe(4440);
+    await phone.client.settled();
+    const { text } = await asAlice(nodes[2]!, token, 'GET', '/api/devices');
+    expect(text).not.toContain('"lost"');
+  });
+});

@@ -1,0 +1,66 @@
+import { Parser } from '@asyncapi/parser';
+import { readFileSync } from 'node:fs';
+import { CLIENT_SCHEMAS, SERVER_SCHEMAS } from '@relay/protocol/schemas';
+import { openApiDocument } from '../src/app/openapi.js';
+import { asyncApiDocument } from '../src/reference/asyncapi.js';
+import { type RunningRelay, startRelay } from './support/relay.js';
+
+const committed = (name: string): unknown =>
+  JSON.parse(readFileSync(new URL(`../docs/${name}`, import.meta.url), 'utf8'));
+const plain = (document: object): unknown => JSON.parse(JSON.stringify(document));
+
+/** Lists in one order: compilers give decorators in different ones. */
+function inOrder(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inOrder).sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+  if (typeof value !== 'object' || value === null) return value;
+  const members = Object.entries(value).map(([name, member]) => [name, inOrder(member)] as const);
+  return Object.fromEntries(members.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+describe('the reference', () => {
+  let relay: RunningRelay;
+
+  beforeAll(async () => {
+    relay = await startRelay();
+  });
+
+  afterAll(() => relay.stop());
+
+  it('docs/asyncapi.json is what the code says: `npm run docs` writes it', () => {
+    expect(plain(asyncApiDocument())).toEqual(committed('asyncapi.json'));
+  });
+
+  it('docs/openapi.json is what the code says: `npm run docs` writes it', () => {
+    expect(inOrder(plain(openApiDocument(relay.app)))).toEqual(inOrder(committed('openapi.json')));
+  });
+
+  it('is AsyncAPI 3 without a fault, and names every frame', async () => {
+    const text = await (await fetch(`${relay.url}/docs/asyncapi.json`)).text();
+    const { document, diagnostics } = await new Parser().parse(text);
+    const faults = diagnostics.filter(({ severity }) => Number(severity) <= 1);
+    expect(faults).toEqual([]);
+    const names = document!
+      .allMessages()
+      .all()
+      .map((message) => message.id());
+    const expected = [
+      ...Object.keys(CLIENT_SCHEMAS).map((type) => `client_${type}`),
+      ...Object.keys(SERVER_SCHEMAS).map((type) => `server_${type}`),
+    ];
+    expect(names.sort()).toEqual(expected.sort());
+  });
+
+  it('is a page for people, without a script, that shows every frame and every code', async () => {
+    const response = await fetch(`${relay.url}/docs/ws`);
+    expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
+    expect(response.headers.get('content-security-policy')).toContain("default-src 'none'");
+    const page = await response.text();
+    expect(page).not.toContain('<script');
+    const ids = [...page.matchAll(/<section id="([^"]+)">/g)].map(([, id]) => id);
+    expect(ids).toEqual([
+      ...Object.keys(CLIENT_SCHEMAS).map((type) => `send-${type}`),
+      ...Object.keys(SERVER_SCHEMAS).map((type) => `get-${type}`),
+    ]);
+    for (const code of ['mailbox_full', '4409', 'ack_ahead']) expect(page).toContain(`<code>${code}</code>`);
+  });
+});
