@@ -3,6 +3,8 @@ import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import helmet from 'helmet';
 import type { ValidationError } from 'class-validator';
+import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import { descriptorLimit } from '../common/descriptor-limit.js';
 import { NestLogger } from '../common/logger.js';
 import { Metrics } from '../common/metrics.js';
@@ -17,7 +19,8 @@ import { readJson } from './json-body.js';
 import { refuseWrongMethods } from './method-not-allowed.js';
 import { serveReference } from './openapi.js';
 import { ProblemFilter } from './problem.filter.js';
-import { RelayHttpAdapter } from './relay-http.adapter.js';
+import { EXIT_CONFIGURATION, StartError } from '../common/start-error.js';
+import { RelayHttpAdapter, type TlsFiles } from './relay-http.adapter.js';
 
 /** Beside the WebSockets; fewer than the descriptors that `descriptorLimit` leaves. */
 const HTTP_CONNECTIONS = 64;
@@ -27,7 +30,7 @@ export async function createApp(surroundings: Surroundings): Promise<INestApplic
   const { settings, logger } = surroundings;
   const app = await NestFactory.create<NestExpressApplication>(
     AppModule.with(surroundings),
-    new RelayHttpAdapter(),
+    new RelayHttpAdapter(tlsOf(surroundings)),
     // Our own parser follows, behind the guards.
     { logger: new NestLogger(logger), bodyParser: false, abortOnError: false },
   );
@@ -46,6 +49,22 @@ export async function createApp(surroundings: Surroundings): Promise<INestApplic
   const { maxConnections } = settings;
   app.getHttpServer().maxConnections = (maxConnections || descriptorLimit()) + HTTP_CONNECTIONS;
   return app;
+}
+
+function tlsOf({ settings, logger }: Surroundings): TlsFiles | null {
+  const { tlsCertFile: certFile, tlsKeyFile: keyFile } = settings;
+  if (certFile === '') return null;
+  try {
+    createSecureContext({ cert: readFileSync(certFile), key: readFileSync(keyFile) });
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? 'unreadable';
+    throw new StartError(EXIT_CONFIGURATION, [`TLS_CERT_FILE and TLS_KEY_FILE cannot be used (${reason})`]);
+  }
+  const onReload = (error: unknown): void => {
+    if (error === null) logger.info('new TLS certificate');
+    else logger.warn('new TLS files cannot be used; the old ones stay', { reason: (error as Error).message });
+  };
+  return { certFile, keyFile, onReload };
 }
 
 function secure(app: NestExpressApplication, settings: Settings): void {

@@ -8,6 +8,7 @@ import { RedisSessionRepository } from '../auth/session.repository.redis.js';
 import { Backplane } from '../backplane/backplane.js';
 import { SingleNodeBackplane } from '../backplane/backplane.memory.js';
 import { RedisBackplane } from '../backplane/backplane.redis.js';
+import { refuseUnfinishedRestore } from '../backup/unfinished-restore.redis.js';
 import { Clock } from '../common/clock.js';
 import { ContactRepository } from '../contacts/contact.repository.js';
 import { MemoryContactRepository } from '../contacts/contact.repository.memory.js';
@@ -86,6 +87,7 @@ async function openRedis(settings: Settings, clock: Clock, logger: Logger): Prom
   );
   try {
     await checkRedis(client, logger);
+    await refuseUnfinishedRestore(client);
     const storeClock = await StoreClock.open(client, clock);
     const backplane = await RedisBackplane.open({ client, logger });
     const { node } = backplane;

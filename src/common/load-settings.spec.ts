@@ -98,6 +98,8 @@ describe('settings', () => {
       METRICS_HOST: '::1',
       DRAIN_SECONDS: '2.5',
       ADMIN_TOKEN: 'a-token-of-exactly-32-characters',
+      TLS_CERT_FILE: '/etc/cert.pem',
+      TLS_KEY_FILE: '/etc/key.pem',
     });
     expect({ ...settings }).toEqual({
       adminToken: 'a-token-of-exactly-32-characters',
@@ -137,6 +139,8 @@ describe('settings', () => {
       metricsPort: 9000,
       metricsHost: '::1',
       drainSeconds: 2.5,
+      tlsCertFile: '/etc/cert.pem',
+      tlsKeyFile: '/etc/key.pem',
     });
     expect(Object.keys(settings)).toHaveLength(SETTING_ROWS.length);
   });

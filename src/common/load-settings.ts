@@ -43,6 +43,20 @@ function fallbackOf({ fallback, productionFallback }: SettingRow, environment: E
   return (isProduction ? productionFallback : undefined) ?? fallback;
 }
 
+export type SettingSource = 'environment' | '.env' | 'file' | 'default';
+
+/** Where each setting's value is from; `file`: the one that `NAME_FILE` names. `dotEnv` is a part of neither. */
+export function sourcesOf(environment: Environment, dotEnv: Environment): ReadonlyMap<string, SettingSource> {
+  return new Map(
+    SETTING_ROWS.map(({ name, isSecret = false }) => {
+      const merged = { ...dotEnv, ...environment };
+      if (isSecret && valueOf(merged, `${name}_FILE`, '') !== '') return [name, 'file'];
+      if (valueOf(environment, name, '') !== '') return [name, 'environment'];
+      return [name, valueOf(dotEnv, name, '') !== '' ? '.env' : 'default'];
+    }),
+  );
+}
+
 /** An empty value is one that was not given: compose files and unit files leave them behind. */
 function valueOf(environment: Environment, name: string, fallback: string): string {
   const value = environment[name];
@@ -75,6 +89,9 @@ function invalid(wrong: ReadonlySet<string>, given: Record<string, string>): str
 
 function contradictions(settings: Settings, wrong: ReadonlySet<string>): string[] {
   const problems = redisContradictions(settings, wrong);
+  if ((settings.tlsCertFile === '') !== (settings.tlsKeyFile === '')) {
+    problems.push('TLS_CERT_FILE and TLS_KEY_FILE belong together: one is set, the other is not');
+  }
   const areBytes = !wrong.has('maxQueueBytes') && !wrong.has('maxFrameBytes');
   if (areBytes && settings.maxQueueBytes < settings.maxFrameBytes) {
     problems.push(

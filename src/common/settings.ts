@@ -501,6 +501,25 @@ export class Settings {
   @Max(3600)
   readonly drainSeconds!: number;
 
+  @Setting({
+    name: 'TLS_CERT_FILE',
+    unit: 'path',
+    fallback: '',
+    meaning:
+      'A certificate with its chain, PEM: HTTPS and WSS without a proxy. Read again when it changes; connections that are open stay.',
+    must: 'a path',
+  })
+  readonly tlsCertFile!: string;
+
+  @Setting({
+    name: 'TLS_KEY_FILE',
+    unit: 'path',
+    fallback: '',
+    meaning: 'Its private key, PEM, without a passphrase.',
+    must: 'a path',
+  })
+  readonly tlsKeyFile!: string;
+
   /** Only where addresses are proved: where anybody may claim a known one, strangers need not be strange. */
   get tellsStrangers(): boolean {
     return (this.authMode as string) === 'signed';

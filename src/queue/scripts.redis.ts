@@ -6,7 +6,7 @@ import type { MailboxLimits } from './queue.repository.js';
  * Places in the packed state of a mailbox, from 1. `…_AT_TRIM` and `…_AT_FURTHEST` are the counts at those places of the log;
  * `HOLES` are messages that are missing between its first and its last.
  */
-const STATE_PLACES = [
+export const STATE_PLACES = [
   'LAST',
   'LAST_MS',
   'MESSAGES',

@@ -31,7 +31,7 @@ export async function checkRedis(client: RedisClient, logger?: Logger): Promise<
   for (const warning of new Set(found.flatMap((each) => each.warnings))) logger?.warn(warning);
 }
 
-async function factsOf(client: RedisClient): Promise<RedisFacts[]> {
+export async function factsOf(client: RedisClient): Promise<RedisFacts[]> {
   const infos = await client.commandEverywhere('INFO').catch(notPermitted);
   const configs = await client.commandEverywhere('CONFIG', 'GET', ...CONFIG).catch(notPermitted);
   return Array.from({ length: Math.max(1, infos.length, configs.length) }, (_, i) => ({

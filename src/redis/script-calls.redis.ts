@@ -7,6 +7,8 @@ export interface Script {
   /** Unique among all scripts; shows in errors. */
   readonly name: string;
   readonly lua: string;
+  /** Answers with bytes in place of texts: not all that is stored is UTF-8. */
+  readonly inBytes?: boolean;
 }
 
 export type Argument = string | number | Buffer;
@@ -20,6 +22,7 @@ interface Call {
 interface Known {
   readonly lua: string;
   readonly digest: string;
+  readonly encoding: typeof AS_TEXT | typeof AS_BYTES;
   underWay: number;
   /** Redis knew no such script; in the order in which they were made. */
   forgotten: Call[];
@@ -28,6 +31,7 @@ interface Known {
 }
 
 const AS_TEXT = { replyEncoding: 'utf8' } as const;
+const AS_BYTES = { replyEncoding: null } as const;
 
 /**
  * Calls of scripts by their digests. Those of one script begin in the order in which they were made, also where Redis has
@@ -56,7 +60,7 @@ export class ScriptCalls {
 
   private call(known: Known, name: 'evalsha' | 'eval', args: readonly Argument[]): Promise<unknown> {
     known.underWay++;
-    const command = new Command(name, [name === 'eval' ? known.lua : known.digest, ...args], AS_TEXT);
+    const command = new Command(name, [name === 'eval' ? known.lua : known.digest, ...args], known.encoding);
     return (this.redis.sendCommand(command) as Promise<unknown>).then(
       (answer) => {
         this.ended(known);
@@ -88,7 +92,8 @@ export class ScriptCalls {
   /** Loaded ahead of its first call. */
   private learn(script: Script): Known {
     const digest = createHash('sha1').update(script.lua).digest('hex');
-    const known = { lua: script.lua, digest, underWay: 0, forgotten: [], waiting: [] };
+    const encoding = script.inBytes === true ? AS_BYTES : AS_TEXT;
+    const known = { lua: script.lua, digest, encoding, underWay: 0, forgotten: [], waiting: [] };
     this.known.set(script, known);
     for (const node of this.primaries()) this.load(node, known);
     return known;

@@ -22,7 +22,7 @@ let server: Server;
 let port: number;
 
 beforeAll(async () => {
-  const adapter = new RelayHttpAdapter(HURRY);
+  const adapter = new RelayHttpAdapter(null, HURRY);
   adapter.initHttpServer();
   const routes: RequestListener = (request, response) => {
     if (request.url === '/large') response.end(LARGE);

@@ -239,21 +239,21 @@ describe.each(['open', 'signed'])('signing in, AUTH_MODE=%s', (mode) => {
     expect(await classicRefusal(ALICE.address)).toEqual(['downgrade_refused', 4403]);
   });
 
-  it('lets a network try again a minute after too many wrong proofs, and tokens come in all the while', async () => {
+  it('makes a network wait that tries wrong proofs for an address, while tokens and other addresses come in', async () => {
     const { token } = await signIn();
-    for (let i = 0; i < 30; i++) {
+    for (let i = 0; i < 10; i++) {
       await refusalOf(async (device) => {
         device.hello({ challenge: true });
         device.answer(`${await device.nonce()}x`);
       });
     }
-    const refused = await connect(BOB);
+    const refused = await connect();
     refused.hello({ challenge: true });
     const { retryAfterMs } = await refused.client.waitFor('error', { code: 'rate_limited' });
     expect(retryAfterMs).toBeGreaterThan(0);
+    expect(retryAfterMs).toBeLessThanOrEqual(60_000);
     expect(await refused.client.closed()).toBe(4429);
     await resume(token);
-    clock.advance(retryAfterMs as number);
     await signIn(BOB);
   });
 

@@ -279,7 +279,7 @@ describe('npm run verify', () => {
 
   describe('as a command', () => {
     async function run(env: Record<string, string>, ...args: string[]) {
-      const child = spawn(process.execPath, [join(ROOT, 'dist', 'verify.js'), ...args], {
+      const child = spawn(process.execPath, [join(ROOT, 'dist', 'cli.js'), 'verify', ...args], {
         env: { PATH: process.env.PATH, ...env },
       });
       let [stdout, stderr] = ['', ''];
@@ -309,7 +309,7 @@ describe('npm run verify', () => {
     it('ends with 78 where there is nothing to verify or the configuration is wrong', async () => {
       expect(await run({ STORAGE: 'memory' })).toMatchObject({ code: 78, stdout: '' });
       expect(await run({ ...onRedis(), REDIS_URL: 'nonsense' })).toMatchObject({ code: 78, stdout: '' });
-      expect(await run(onRedis(), '--what')).toMatchObject({ code: 78, stdout: '' });
+      expect(await run(onRedis(), '--what')).toMatchObject({ code: 2, stdout: '' });
     });
 
     it('ends with 69 where Redis is away', async () => {
@@ -317,7 +317,7 @@ describe('npm run verify', () => {
       expect(await run(away)).toEqual({
         code: 69,
         stdout: '',
-        stderr: 'Cannot verify:\n  - Redis does not answer at redis://127.0.0.1:1: ECONNREFUSED\n',
+        stderr: 'Cannot go on:\n  - Redis does not answer at redis://127.0.0.1:1: ECONNREFUSED\n',
       });
     });
   });

@@ -1,0 +1,175 @@
+// Checks every file under deploy/ with the tool that reads it, where that can be had: from the PATH, or on Debian as root by apt.
+// What could not be checked is said; what is wrong ends with 1.
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const INSTALL_WITHIN_MS = 180_000;
+const CHECK_WITHIN_MS = 60_000;
+const folder = mkdtempSync(join(tmpdir(), 'relay-deploy-'));
+let failed = 0;
+let skipped = 0;
+let isUpdated = false;
+
+/** @param {string} command @param {string[]} args @param {Record<string, string>} [env] */
+function run(command, args, env = {}, timeout = CHECK_WITHIN_MS) {
+  return spawnSync(command, args, { cwd: root, encoding: 'utf8', timeout, env: { ...process.env, ...env } });
+}
+
+/** @param {string} command @param {string} debian */
+function has(command, debian) {
+  if (run('sh', ['-c', `command -v ${command}`]).status === 0) return true;
+  if (!existsSync('/usr/bin/apt-get') || process.getuid?.() !== 0 || debian === '') return false;
+  const apt = ['-qq', '-o', 'DPkg::Lock::Timeout=60'];
+  const quiet = { DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
+  if (!isUpdated) run('apt-get', [...apt, 'update'], quiet, INSTALL_WITHIN_MS);
+  isUpdated = true;
+  run('apt-get', [...apt, 'install', '-y', '--no-install-recommends', debian], quiet, INSTALL_WITHIN_MS);
+  return run('sh', ['-c', `command -v ${command}`]).status === 0;
+}
+
+/** @param {string} what @param {{ status: number | null, stdout: string, stderr: string }} result */
+function report(what, { status, stdout, stderr }) {
+  console.log(`${status === 0 ? 'ok  ' : 'FAIL'}  ${what}`);
+  if (status === 0) return;
+  failed++;
+  console.log(
+    `${stdout}${stderr}`
+      .trim()
+      .split('\n')
+      .slice(-10)
+      .map((line) => `      ${line}`)
+      .join('\n'),
+  );
+}
+
+/** @param {string} what @param {string} command @param {string} debian */
+function skip(what, command, debian) {
+  skipped++;
+  console.log(`skip  ${what}: no ${command} here${debian === '' ? '' : ` (Debian: ${debian})`}`);
+}
+
+function compose() {
+  const command = has('docker-compose', 'docker-compose') ? 'docker-compose' : '';
+  if (command === '') return skip('docker-compose.yml', 'docker-compose', 'docker-compose');
+  for (const profile of ['', 'cluster', 'tls', 'monitoring']) {
+    const args = [...(profile === '' ? [] : ['--profile', profile]), 'config', '-q'];
+    report(`docker-compose.yml${profile === '' ? '' : `, profile ${profile}`}`, run(command, args));
+  }
+}
+
+function kubernetes() {
+  if (!has('kubectl', 'kubernetes-client')) return skip('deploy/kubernetes', 'kubectl', 'kubernetes-client');
+  for (const name of ['base', 'overlays/single', 'overlays/production']) {
+    report(`deploy/kubernetes/${name}`, run('kubectl', ['kustomize', `deploy/kubernetes/${name}`]));
+  }
+}
+
+function systemd() {
+  if (!has('systemd-analyze', 'systemd')) return skip('deploy/systemd', 'systemd-analyze', 'systemd');
+  // The program it starts is not installed here.
+  const unit = join(folder, 'relay.service');
+  const text = readFileSync(join(root, 'deploy/systemd/relay.service'), 'utf8');
+  writeFileSync(unit, text.replace('/usr/bin/node', process.execPath));
+  const result = run('systemd-analyze', ['verify', '--man=no', unit]);
+  const complaints = result.stderr.split('\n').filter((line) => line.includes('relay.service'));
+  report('deploy/systemd/relay.service', { ...result, status: complaints.length === 0 ? result.status : 1 });
+}
+
+/** Debian's Caddy 2.6 does not know stream_close_delay (2.7): there that line is left out. */
+function caddy() {
+  const files = ['deploy/compose/Caddyfile', 'deploy/tls/Caddyfile', 'deploy/proxies/Caddyfile'];
+  if (!has('caddy', 'caddy')) return skip(files.join(', '), 'caddy', 'caddy');
+  const [, minor = '0'] = /v?2\.(\d+)/.exec(run('caddy', ['version']).stdout) ?? [];
+  for (const file of files) {
+    const text = readFileSync(join(root, file), 'utf8');
+    const copy = join(folder, 'Caddyfile');
+    writeFileSync(copy, Number(minor) < 7 ? text.replace(/^\s*stream_close_delay.*\n/m, '') : text);
+    const env = { DOMAIN: 'relay.example', XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder };
+    report(file, run('caddy', ['validate', '--adapter', 'caddyfile', '--config', copy], env));
+  }
+}
+
+function nginx() {
+  if (!has('nginx', 'nginx-light')) return skip('deploy/proxies/nginx.conf', 'nginx', 'nginx-light');
+  const [key, certificate] = [join(folder, 'privkey.pem'), join(folder, 'fullchain.pem')];
+  const made = run('openssl', [
+    'req',
+    '-x509',
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:prime256v1',
+    '-nodes',
+    '-subj',
+    '/CN=relay.example',
+    '-days',
+    '1',
+    '-keyout',
+    key,
+    '-out',
+    certificate,
+  ]);
+  if (made.status !== 0) return skip('deploy/proxies/nginx.conf', 'openssl', 'openssl');
+  const text = readFileSync(join(root, 'deploy/proxies/nginx.conf'), 'utf8');
+  const copy = join(folder, 'nginx.conf');
+  writeFileSync(copy, text.replaceAll('/etc/ssl/relay', folder).replace('/run/nginx-relay.pid', join(folder, 'pid')));
+  report('deploy/proxies/nginx.conf', run('nginx', ['-t', '-q', '-c', copy]));
+}
+
+function prometheus() {
+  if (!has('promtool', 'prometheus')) return skip('deploy/monitoring', 'promtool', 'prometheus');
+  report('deploy/monitoring/prometheus.yml', run('promtool', ['check', 'config', 'deploy/monitoring/prometheus.yml']));
+}
+
+/** The steps of the Dockerfile, by hand, in a clean folder: what is not copied there is not there. */
+function image() {
+  const at = join(folder, 'image');
+  mkdirSync(at);
+  for (const name of [
+    'package.json',
+    'package-lock.json',
+    '.npmrc',
+    'protocol/package.json',
+    'protocol/dist',
+    'dist',
+  ]) {
+    cpSync(join(root, name), join(at, name), { recursive: true });
+  }
+  const installed = spawnSync('npm', ['ci', '--omit=dev', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: at,
+    encoding: 'utf8',
+    timeout: INSTALL_WITHIN_MS,
+  });
+  if (installed.status !== 0) return report('image: npm ci --omit=dev', installed);
+  const script = `
+    node dist/cli.js start & pid=$!
+    for i in $(seq 100); do node dist/cli.js health --ready 2>/dev/null && break; done
+    node dist/cli.js health --ready; well=$?
+    kill -TERM $pid; wait $pid; ended=$?
+    [ $well = 0 ] && [ $ended = 0 ]`;
+  const env = { ...process.env, NODE_ENV: 'production', AUTH_MODE: 'open', HOST: '127.0.0.1', PORT: '39217' };
+  report(
+    'image: listens, is ready, and ends in order',
+    spawnSync('sh', ['-c', script], { cwd: at, encoding: 'utf8', timeout: CHECK_WITHIN_MS, env }),
+  );
+}
+
+function platforms() {
+  for (const file of ['railway.json']) {
+    const isRead = JSON.parse(readFileSync(join(root, file), 'utf8')) !== null;
+    report(`${file} (that it is JSON, no more)`, { status: isRead ? 0 : 1, stdout: '', stderr: '' });
+  }
+  skip('deploy/fly.toml, render.yaml', 'program that checks them without an account', '');
+}
+
+try {
+  for (const check of [compose, kubernetes, systemd, caddy, nginx, prometheus, image, platforms]) check();
+} finally {
+  rmSync(folder, { recursive: true });
+}
+console.log(`${failed} wrong, ${skipped} not checked`);
+process.exit(failed === 0 ? 0 : 1);

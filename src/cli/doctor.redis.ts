@@ -1,0 +1,131 @@
+import { readSettings } from '../app/read-settings.js';
+import { softDescriptorLimit } from '../common/descriptor-limit.js';
+import { SettingsError } from '../common/load-settings.js';
+import type { Settings } from '../common/settings.js';
+import { StartError } from '../common/start-error.js';
+import { connectTo } from '../redis/connect-settings.redis.js';
+import { factsOf, judge, type RedisFacts } from '../redis/redis-checks.redis.js';
+import type { RedisClient } from '../redis/redis-client.redis.js';
+import {
+  fail,
+  type Finding,
+  judgeClock,
+  judgeDescriptors,
+  judgeMemory,
+  judgePort,
+  judgeReplicas,
+  judgeSettings,
+  judgeTls,
+  ok,
+  warn,
+} from './doctor.js';
+import { EXIT } from './exit-codes.js';
+import { paint, type Terminal } from './terminal.js';
+
+/** Looks at everything, whatever the first finding is; 1 where something fails. */
+export async function doctor(terminal: Terminal, { json = false }: { json?: boolean }): Promise<number> {
+  const findings = await examine();
+  const isWell = findings.every(({ verdict }) => verdict !== 'fail');
+  if (json) terminal.out(`${JSON.stringify({ isWell, findings })}\n`);
+  else for (const finding of findings) terminal.out(lineOf(terminal, finding));
+  return isWell ? EXIT.ok : EXIT.failed;
+}
+
+function lineOf(terminal: Terminal, { verdict, what, advice }: Finding): string {
+  return `${paint(terminal, verdict, verdict.padEnd(4))}  ${what}${advice === undefined ? '' : `\n      → ${advice}`}\n`;
+}
+
+async function examine(): Promise<Finding[]> {
+  let settings: Settings;
+  try {
+    settings = await readSettings();
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    return error.problems.map((problem) => fail(`settings: ${problem}`, 'the relay does not start like this'));
+  }
+  return [
+    ...judgeSettings(settings),
+    judgeDescriptors(softDescriptorLimit()),
+    judgeTls(settings, Date.now()),
+    ...(settings.port === 0 ? [] : [await judgePort(settings.host, settings.port, () => isRelay(settings))]),
+    ...(settings.storage === 'redis' ? await examineRedis(settings) : []),
+  ];
+}
+
+async function isRelay({ host, port, tlsCertFile }: Settings): Promise<boolean> {
+  const { health } = await import('./health.js');
+  const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+  const silent: Terminal = { out: () => undefined, err: () => undefined, isWatched: false, hasColor: false };
+  const url = `${tlsCertFile === '' ? 'http' : 'https'}://${name.includes(':') ? `[${name}]` : name}:${port}`;
+  return (await health(silent, { url }, {})) === EXIT.ok;
+}
+
+async function examineRedis(settings: Settings): Promise<Finding[]> {
+  let client: RedisClient;
+  try {
+    client = await connectTo({ ...settings, redisWaitSeconds: 0 } as Settings);
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    return error.reasons.map((reason) => fail(`Redis: ${reason}`, 'the relay does not start like this'));
+  }
+  try {
+    const facts = await factsOf(client);
+    return [
+      await clockOf(client),
+      ...facts.flatMap((each) => [...storeFindings(each), ...loadFindings(each, settings)]),
+    ];
+  } finally {
+    await client.close();
+  }
+}
+
+async function clockOf(client: RedisClient): Promise<Finding> {
+  const askedMs = Date.now();
+  const [seconds, microseconds] = (await client.command('TIME')) as [string, string];
+  return judgeClock(Number(seconds) * 1000 + Number(microseconds) / 1000, askedMs, Date.now());
+}
+
+/** What the relay itself looks at when it starts. */
+function storeFindings(facts: RedisFacts): Finding[] {
+  const { reasons, warnings } = judge(facts);
+  const found = [
+    ...reasons.map((reason) => fail(`Redis: ${reason}`, 'the relay does not start like this')),
+    ...warnings.map((warning) => warn(`Redis: ${warning}`, 'docs/operations.md says what each setting can cost')),
+  ];
+  const { info, config, where } = facts;
+  const version = info?.get('valkey_version') ?? info?.get('redis_version') ?? 'of an unknown version';
+  const settings = ['maxmemory-policy', 'appendonly', 'appendfsync', 'stream-node-max-bytes']
+    .map((name) => `${name} ${config?.get(name) ?? 'unknown'}`)
+    .join(', ');
+  return [
+    ...(found.length === 0 ? [ok('Redis: set as it should be')] : found),
+    ok(`Redis ${version}${where === '' ? '' : ` with ${where}`}: ${settings}`),
+  ];
+}
+
+function loadFindings({ info }: RedisFacts, { durability }: Settings): Finding[] {
+  if (info === null) return [];
+  const number = (field: string): number => Number(info.get(field) ?? 0);
+  const replicas = [...info].filter(([name]) => /^slave\d+$/.test(name)).map(([, value]) => value);
+  const found = [
+    judgeMemory(number('used_memory'), number('maxmemory'), number('total_system_memory')),
+    judgeReplicas(replicas, number('master_repl_offset'), durability),
+  ];
+  if (info.get('aof_last_write_status') === 'err' || info.get('aof_last_bgrewrite_status') === 'err') {
+    found.push(
+      fail(
+        'Redis: it could not write its append-only file',
+        'look at its disk and its log; sends are refused meanwhile',
+      ),
+    );
+  }
+  if (number('aof_delayed_fsync') > 0) {
+    found.push(
+      warn(
+        `Redis: ${info.get('aof_delayed_fsync')} fsyncs were late`,
+        'the disk is too slow for its load: with everysec, a crash costs more',
+      ),
+    );
+  }
+  return found;
+}
