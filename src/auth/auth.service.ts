@@ -88,12 +88,15 @@ export class AuthService {
     const { recoveries, clock } = this.parts;
     if (clock.monotonic() >= deadline) throw new RelayError('challenge_expired');
     if ((await recoveries.addressOf(nonce, proof)) !== address) throw new RelayError('auth_failed');
-    return this.grant(address, device);
+    // The relay announces it once the device's earlier connection knows that it was replaced.
+    return this.parts.sessions.create(address, device);
   }
 
   /** A session for whoever has proved the address: the caller has seen to that. */
-  grant(address: Address, device: string): Promise<SignedIn> {
-    return this.parts.sessions.create(address, device);
+  async grant(address: Address, device: string): Promise<SignedIn> {
+    const signedIn = await this.parts.sessions.create(address, device);
+    this.parts.revocations.announce(address);
+    return signedIn;
   }
 
   /** Ends the session of a device, and its live connection on whichever node; false where there is none. */

@@ -479,7 +479,6 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
     const joined = await this.host.join(this, entrance);
     this.room = joined.room;
     this.reader = joined.reader;
-    this.claim = joined.cursor.claim;
     // It may have gone meanwhile.
     if (this.state !== 'signing-in') {
       this.host.leave(this, joined.room);

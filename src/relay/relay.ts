@@ -372,7 +372,8 @@ export class Relay implements ConnectionHost {
   /** Of the connections of one device only the newest stays, on whichever node. */
   private takeOver(connection: Connection, room: Room, claim: number): void {
     const latest = room.claims?.get(connection.device) ?? 0;
-    // Its own claim is not set yet.
+    // At once: an opening that is answered in the same turn must find it.
+    connection.claim = claim;
     supersede(room, connection.device, claim);
     if (latest > claim) connection.close(4409);
   }
