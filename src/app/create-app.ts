@@ -39,7 +39,7 @@ export async function createApp(surroundings: Surroundings): Promise<INestApplic
   server.set('trust proxy', settings.trustProxy);
   secure(app, settings);
   const { rateLimitMaxRequests: maxRequests, rateLimitWindowMs: windowMs } = settings;
-  app.use('/api', limitRequests(app.get(RateLimits), { maxRequests, windowMs }));
+  app.use('/api', limitRequests(app.get(RateLimits), app.get(Metrics), { maxRequests, windowMs }));
   app.use(refuseForeignWrites(settings.allowedOrigins), refuseWrongMethods(server));
   app.use(...readJson(settings.maxFrameBytes));
   app.useGlobalFilters(new ProblemFilter(logger));

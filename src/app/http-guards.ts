@@ -2,6 +2,7 @@ import { type ErrorCode, ERRORS } from '@relay/protocol';
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import { networkOf } from '../common/client-ip.js';
 import { problem } from '../common/problem.js';
+import type { Metrics } from '../common/metrics.js';
 import type { RateLimits, Taken } from '../limits/rate-limits.js';
 import { isAllowedOrigin } from '../relay/admission.js';
 import { sendProblem } from './problem.filter.js';
@@ -40,13 +41,20 @@ export interface RequestLimit {
  * Requests per IP address, over all nodes. Where the limiter's store is away: closed for keys, devices and admin calls, else
  * counted by this process alone. Mounted at `/api`.
  */
-export function limitRequests(limits: RateLimits, { maxRequests, windowMs }: RequestLimit): RequestHandler {
+export function limitRequests(
+  limits: RateLimits,
+  metrics: Metrics,
+  { maxRequests, windowMs }: RequestLimit,
+): RequestHandler {
   const limit = { points: maxRequests, windowMs };
   const open = limits.limiter({ name: 'rest', ...limit, whenDown: 'local' });
   const closed = limits.limiter({ name: 'rest', ...limit, whenDown: 'closed' });
   return (request: Request, response: Response, next: NextFunction) => {
     const limiter = CLOSED_WHEN_DOWN.test(request.path) ? closed : open;
-    limiter.take(networkOf(request.ip ?? '')).then((taken) => (report(response, taken) ? next() : undefined), next);
+    limiter.take(networkOf(request.ip ?? '')).then((taken) => {
+      if (report(response, taken)) next();
+      else metrics.limited.add('rest');
+    }, next);
   };
 }
 

@@ -18,6 +18,7 @@ import { RateLimits } from '../limits/rate-limits.js';
 import { MemoryRateLimits } from '../limits/rate-limits.memory.js';
 import { RedisRateLimits } from '../limits/rate-limits.redis.js';
 import { Logger } from '../common/logger.js';
+import { Metrics } from '../common/metrics.js';
 import { Settings } from '../common/settings.js';
 import { KeyRepository } from '../keys/key.repository.js';
 import { MemoryKeyRepository } from '../keys/key.repository.memory.js';
@@ -46,12 +47,17 @@ export interface Storage {
 }
 
 /** The only place that knows which implementation runs. Rejects with `StartError` where the store cannot be used. */
-export async function openStorage(settings: Settings, clock: Clock, logger: Logger): Promise<Storage> {
+export async function openStorage(
+  settings: Settings,
+  clock: Clock,
+  metrics: Metrics,
+  logger: Logger,
+): Promise<Storage> {
   switch (settings.storage) {
     case 'memory':
       return openMemory(settings, clock);
     case 'redis':
-      return openRedis(settings, clock, logger);
+      return openRedis(settings, clock, metrics, logger);
   }
 }
 
@@ -78,12 +84,12 @@ function openMemory(settings: Settings, clock: Clock): Storage {
   };
 }
 
-async function openRedis(settings: Settings, clock: Clock, logger: Logger): Promise<Storage> {
+async function openRedis(settings: Settings, clock: Clock, metrics: Metrics, logger: Logger): Promise<Storage> {
   const { redisUrl, redisSentinels, redisSentinelName, redisClusterNodes, redisKeyPrefix, redisWaitSeconds } = settings;
   const client = await RedisClient.connect(
     { url: redisUrl, sentinels: redisSentinels, sentinelName: redisSentinelName, clusterNodes: redisClusterNodes },
     redisKeyPrefix,
-    { logger, waitMs: redisWaitSeconds * 1000 },
+    { logger, metrics, waitMs: redisWaitSeconds * 1000 },
   );
   try {
     await checkRedis(client, logger);
@@ -158,7 +164,7 @@ export class StorageModule {
     return {
       module: StorageModule,
       providers: [
-        { provide: STORAGE, inject: [Settings, Clock, Logger], useFactory: openStorage },
+        { provide: STORAGE, inject: [Settings, Clock, Metrics, Logger], useFactory: openStorage },
         {
           provide: StorageEnd,
           inject: [STORAGE, Logger],

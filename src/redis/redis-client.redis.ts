@@ -1,5 +1,7 @@
 import { type Cluster, Command, Redis } from 'ioredis';
+import { RelayError } from '@relay/protocol';
 import type { Logger } from '../common/logger.js';
+import { Metrics } from '../common/metrics.js';
 import { firstConnection, SentinelsAsk } from './redis-connect.redis.js';
 import { OneWriteRedis } from './one-write.redis.js';
 import { demandPrimary, failureOf, keepAnswering } from './redis-connection.redis.js';
@@ -15,6 +17,7 @@ export interface ConnectOptions {
   readonly logger?: Logger | undefined;
   /** How long to wait for a Redis that cannot be reached; 0: one attempt. */
   readonly waitMs?: number;
+  readonly metrics?: Metrics | undefined;
 }
 
 /** A Redis that hangs must not fill the memory: beyond these, nothing more is sent. */
@@ -54,6 +57,7 @@ export class RedisClient {
     private readonly redis: Redis | Cluster,
     readonly prefix: string,
     private readonly logger?: Logger,
+    private readonly metrics = new Metrics(),
   ) {
     this.isCluster = redis.isCluster;
     this.scripts = new ScriptCalls(redis, () => this.primaries());
@@ -67,12 +71,12 @@ export class RedisClient {
   static async connect(
     target: string | RedisTarget,
     prefix = '',
-    { logger, waitMs = 0 }: ConnectOptions = {},
+    { logger, metrics, waitMs = 0 }: ConnectOptions = {},
   ): Promise<RedisClient> {
     const where = typeof target === 'string' ? { url: target } : target;
     const open = async (sentinelsAsk: boolean): Promise<RedisClient> => {
       const redis = createRedis(where, sentinelsAsk);
-      const client = new RedisClient(redis, prefix, logger);
+      const client = new RedisClient(redis, prefix, logger, metrics);
       try {
         await firstConnection(redis, where, { waitMs, logger });
         // Each primary of a Cluster has its own connection.
@@ -193,14 +197,19 @@ export class RedisClient {
 
   private counted(answer: Promise<unknown>, weight: number): Promise<unknown> {
     this.inFlight += weight;
+    const startedAt = performance.now();
     return answer.then(
       (value) => {
         this.inFlight -= weight;
+        this.metrics.storeCalls.add('ok');
+        this.metrics.storeRoundTrips.observe(performance.now() - startedAt);
         return value;
       },
       (error: unknown) => {
         this.inFlight -= weight;
-        throw translate(error);
+        const translated = translate(error);
+        this.metrics.storeCalls.add(outcomeOf(translated));
+        throw translated;
       },
     );
   }
@@ -309,4 +318,9 @@ export class RedisClient {
 /** A node of a Cluster would connect at its first command, which would have to wait. */
 function connectEarly(node: Redis): void {
   if (node.options.readOnly !== true && node.status === 'wait') node.connect().catch(() => undefined);
+}
+
+function outcomeOf(error: unknown): 'refused' | 'unknown' | 'error' {
+  if (error instanceof NotExecuted) return 'refused';
+  return error instanceof RelayError ? 'unknown' : 'error';
 }

@@ -40,6 +40,8 @@ export type SignedInFrame = Exclude<ClientFrame, { type: 'auth' | 'hello' | 'ack
 /** What a connection speaks; `pending` until it has signed in. */
 export type ConnectionProtocol = 'pending' | 'classic' | 'v2';
 
+export type SignInOutcome = 'believed' | 'proven' | 'resumed' | ErrorCode;
+
 /** What a connection needs of the relay behind it. */
 export interface ConnectionHost {
   /** Monotonic ms. */
@@ -51,6 +53,8 @@ export interface ConnectionHost {
   acknowledge(connection: Connection, room: Room, upTo: EntryId): void;
   /** A receipt goes to the client by its mailbox. */
   tells(connection: Connection, room: Room, receipt: ReceiptEntry): void;
+  /** Somebody came in, or was refused with a code: for the operator to count. */
+  signInEnded(outcome: SignInOutcome): void;
   failed(connection: Connection, what: string, error: unknown): void;
   /** Whether that session was ended, as far as this node knows. */
   isRevoked(session: SessionName): boolean;
@@ -465,6 +469,7 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
   }
 
   private signInFailed(error: unknown): void {
+    this.host.signInEnded(error instanceof RelayError ? error.code : 'internal');
     if (!(error instanceof RelayError) || error.code === 'store_unavailable') {
       this.host.failed(this, 'sign-in failed', error);
       this.refuse('store_unavailable');
@@ -490,6 +495,7 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
       return this.revoked();
     }
     this.state = 'open';
+    this.host.signInEnded(outcomeOf(entrance));
     this.liveness.progressed(this.host.now());
     this.link.allowFrames(joined.maxFrameBytes);
     this.link.send(joined.welcome);
@@ -570,4 +576,9 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
 /** What a stranger may send, by the table of who may send what; every other frame acts as somebody. */
 function isOpening(frame: ClientFrame): frame is Opening {
   return FRAME_RULES[frame.type] === 'anyone';
+}
+
+function outcomeOf({ session, token }: Entrance): SignInOutcome {
+  if (session === null) return 'believed';
+  return token === null ? 'resumed' : 'proven';
 }

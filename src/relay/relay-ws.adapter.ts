@@ -95,6 +95,7 @@ export class RelayWsAdapter extends WsAdapter {
     const refusal = this.admission.refusal(request, network);
     if (refusal !== null) {
       this.metrics.upgradesRefused.add(String(refusal.status));
+      if (refusal.status === 429) this.metrics.limited.add('connections');
       return refuse(socket, refusal);
     }
     this.server.handleUpgrade(request, socket, head, (webSocket) => {

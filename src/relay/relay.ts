@@ -26,7 +26,7 @@ import type {
   ReceiptEntry,
 } from '../queue/queue.repository.js';
 import type { Acquaintance } from './acquaintance.js';
-import type { Connection, ConnectionHost, Joined, SignedInFrame } from './connection.js';
+import type { Connection, ConnectionHost, Joined, SignedInFrame, SignInOutcome } from './connection.js';
 import type { Delivery } from './delivery.js';
 import type { Ephemeral } from './ephemeral.js';
 import { MailboxReader } from './mailbox-reader.js';
@@ -197,6 +197,11 @@ export class Relay implements ConnectionHost {
     if (claim > 0) supersede(room, device, claim);
   }
 
+  signInEnded(outcome: SignInOutcome): void {
+    this.parts.metrics.signIns.add(outcome);
+    if (outcome === 'rate_limited') this.parts.metrics.limited.add('sign_ins');
+  }
+
   failed(connection: Connection, what: string, error: unknown): void {
     this.parts.logger.error(what, error, { connection: connection.id });
   }
@@ -334,17 +339,23 @@ export class Relay implements ConnectionHost {
   /** What it takes of its network's budget goes by what it takes of the store. */
   private mayStore(connection: Connection, { content, messageId }: MessageFrame): boolean {
     const tokens = Math.ceil((content.length + 1) / NETWORK_TOKEN_CHARS);
-    return this.mayPass(connection, this.parts.rooms.takeOfNetwork(connection.network, tokens, this.now()), messageId);
+    const retryAfterMs = this.parts.rooms.takeOfNetwork(connection.network, tokens, this.now());
+    return this.mayPass(connection, retryAfterMs, 'network', messageId);
   }
 
   private mayRoute(connection: Connection, room: Room, messageId?: string): boolean {
-    return this.mayPass(connection, room.budget.take(this.now()), messageId);
+    return this.mayPass(connection, room.budget.take(this.now()), 'frames', messageId);
   }
 
-  private mayPass(connection: Connection, retryAfterMs: number, messageId?: string): boolean {
+  private mayPass(
+    connection: Connection,
+    retryAfterMs: number,
+    limit: 'frames' | 'network',
+    messageId?: string,
+  ): boolean {
     if (retryAfterMs === 0) return true;
     const outcome = messageId === undefined ? undefined : 'refused';
-    this.parts.metrics.limited.add('frames');
+    this.parts.metrics.limited.add(limit);
     connection.refuse('rate_limited', { messageId, outcome, retryAfterMs });
     connection.chattered(REFUSAL_WEIGHT);
     return false;

@@ -2,6 +2,8 @@ import { addressOf, ClassicClient } from '../support/classic-client.js';
 import { Device } from '../support/device.js';
 import { type RunningRelay, startRelay } from '../support/relay.js';
 
+declare const STORAGE: 'memory' | 'redis';
+
 const ALICE = addressOf(1);
 const BOB = addressOf(2);
 
@@ -71,6 +73,8 @@ describe('metrics', () => {
     expect(samples.get('relay_unacknowledged_entries')).toBe(1);
     expect(samples.get('relay_connections_opened_total')).toBe(3);
 
+    expect(samples.get('relay_sign_ins_total{outcome="believed"}')).toBe(2);
+
     stranger.send({ type: 'message' });
     await stranger.closed();
     expect((await scrape()).get('relay_connections_ended_total{code="4401"}')).toBe(1);
@@ -87,6 +91,9 @@ describe('metrics', () => {
     const ledger = states.map((state) => samples.get(`relay_ledger_messages{state="${state}"}`));
     expect(ledger).toEqual([1, 0, 0, 0, 1]);
     expect(samples.get('relay_mailboxes_with_mail')).toBe(1);
+    const calls = samples.get('relay_redis_calls_total{outcome="ok"}') ?? 0;
+    expect(calls > 0).toBe(STORAGE === 'redis');
+    expect(samples.get('relay_redis_round_trip_seconds_count')).toBe(calls);
   });
 
   it('name nobody', async () => {
