@@ -46,8 +46,11 @@ function drip(bytes: string, first = ''): Promise<string> {
   return new Promise((resolve) => {
     let answer = '';
     let sent = 0;
-    const socket = connect(port, '127.0.0.1', () => socket.write(first));
-    const drops = setInterval(() => socket.write(bytes[sent++ % bytes.length]!), DRIP_EVERY_MS);
+    let drops: NodeJS.Timeout | undefined;
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.write(first);
+      drops = setInterval(() => socket.write(bytes[sent++ % bytes.length]!), DRIP_EVERY_MS);
+    });
     socket.on('data', (chunk: Buffer) => (answer += chunk.toString()));
     socket.on('error', () => undefined);
     socket.on('close', () => {
@@ -125,7 +128,8 @@ describe('a header that comes last', () => {
     const relay = await startRelay({ env: { TRUST_PROXY: '1', MAX_CONNECTIONS_PER_IP: '1' } });
     try {
       const headers = { 'x-forwarded-for': '10.0.0.1' };
-      const first = await ClassicClient.connect(relay.wsUrl, { headers });
+      // Signed in: a stranger would give way to the next.
+      const first = await ClassicClient.signIn(relay.wsUrl, addressOf(1), { headers });
       const upgrade =
         'GET / HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n' +
         'sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n';

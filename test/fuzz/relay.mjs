@@ -15,6 +15,7 @@ const LAG = new URL('./lag.mjs', import.meta.url).href;
 const SETTINGS = {
   NODE_ENV: 'production',
   AUTH_MODE: 'open',
+  PUBLIC_DOMAIN: 'relay.example',
   HOST: '127.0.0.1',
   PORT: '0',
   LOG_LEVEL: 'info',
