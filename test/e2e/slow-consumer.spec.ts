@@ -18,6 +18,7 @@ describe('a client that stops reading', () => {
       MAX_QUEUE_BYTES: String(MAILBOX_BYTES),
       SENDER_SHARE: '1',
       SEND_RATE_PER_SECOND: '1000000',
+      SEND_RATE_PER_IP: '0',
       SEND_BURST: '1000000',
     });
   });
