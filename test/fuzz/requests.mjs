@@ -176,7 +176,8 @@ export async function insistOnAnswer(world, call) {
   const shown = () => `${call.method} ${call.path.slice(0, 200)} → ${status} ${text.slice(0, 300)}`;
   insist(status < 500 || status === 503 || status === 507, shown);
   // The callback of a sign-in by wallet is what a person sees, whatever came of it.
-  const isCallback = /^\/+auth\/+v1\/+callback/i.test(call.path) && !(headers['content-type'] ?? '').includes('problem');
+  const isCallback =
+    /^\/+auth\/+v1\/+callback/i.test(call.path) && !(headers['content-type'] ?? '').includes('problem');
   const isPage = (/^\/+docs/i.test(call.path) && status === 200) || isCallback;
   if (call.method === 'HEAD') return insist(text === '', shown);
   if (status >= 400 && !isCallback) return insistOnProblem(status, headers, text, shown);
