@@ -300,6 +300,7 @@ describe('a secret in a file', () => {
   it('is refused by name where it is wrong, cannot be read, or is set twice', () => {
     const path = write('hunter2');
     expect(problemsOf({ REDIS_URL_FILE: path })).toEqual([expect.stringMatching(/^REDIS_URL must be .*not shown/)]);
+    expect(problemsOf({ ADMIN_TOKEN_FILE: write(' \n') })).toEqual(['ADMIN_TOKEN_FILE names a file that is empty']);
     expect(problemsOf({ REDIS_URL_FILE: join(directory, 'none') })).toEqual([
       'REDIS_URL_FILE names a file that cannot be read (ENOENT)',
     ]);

@@ -73,6 +73,8 @@ function secretsOf(environment: Environment): { values: Record<string, string>; 
     if (valueOf(environment, name, '') !== '') problems.push(`${name} and ${name}_FILE are both set; one is enough`);
     try {
       values[name] = readFileSync(path, 'utf8').trim();
+      // Nothing in it is a mistake; taken for nothing set, it would open what it was to close.
+      if (values[name] === '') problems.push(`${name}_FILE names a file that is empty`);
     } catch (error) {
       problems.push(`${name}_FILE names a file that cannot be read (${(error as NodeJS.ErrnoException).code})`);
     }

@@ -37,6 +37,8 @@ export interface SignInParts {
 export class SignIn {
   private hello: Hello | null = null;
   private challenge: Challenge | null = null;
+  /** Of the challenge, also while its answer is looked at. */
+  private until: number | null = null;
 
   constructor(
     private readonly parts: SignInParts,
@@ -49,7 +51,7 @@ export class SignIn {
 
   /** Monotonic ms: until when an answer is waited for; `null` where nothing was asked. */
   get deadline(): number | null {
-    return this.challenge?.deadline ?? null;
+    return this.until;
   }
 
   /** Rejects with what the client should hear before it is closed. One call at a time. */
@@ -77,6 +79,7 @@ export class SignIn {
     }
     await this.mayTry(hello.address);
     this.challenge = auth.challenge(hello.address, this.peer.host);
+    this.until = this.challenge.deadline;
     this.hello = hello;
     const { nonce, expiresAt } = this.challenge;
     return { kind: 'challenge', frame: encodeFrame({ type: 'challenge', nonce, expiresAt }) };

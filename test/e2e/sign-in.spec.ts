@@ -153,6 +153,15 @@ describe.each(['open', 'signed'])('signing in, AUTH_MODE=%s', (mode) => {
     device.answer(nonce);
     expect(await device.refusal()).toEqual(['challenge_expired', 4401]);
 
+    const slow = await connect(BOB);
+    slow.hello({ challenge: true });
+    const question = await slow.nonce();
+    clock.advance(100_000);
+    // The connections are looked at while the proof is.
+    const looks = setInterval(() => void relay.run('watch connections'), 0);
+    slow.answer(question);
+    await slow.client.waitFor('auth_success').finally(() => clearInterval(looks));
+
     const silent = await connect();
     silent.hello({ challenge: true });
     await silent.nonce();

@@ -65,6 +65,16 @@ describe('limits of several nodes', () => {
     }
   });
 
+  it.each(['memory', 'redis'])('of one name count together: %s', async (storage) => {
+    const limits = storage === 'memory' ? new MemoryRateLimits() : await node(newPrefix());
+    const [open, closed] = (['local', 'closed'] as const).map((whenDown) =>
+      limits.limiter({ name: 'rest', points: 2, windowMs: 60_000, whenDown }),
+    );
+    expect(await open!.take('ip')).toMatchObject({ isAllowed: true });
+    expect(await closed!.take('ip')).toMatchObject({ isAllowed: true });
+    expect(await open!.take('ip')).toMatchObject({ isAllowed: false });
+  });
+
   describe('of wrong proofs', () => {
     it.each(['memory', 'redis'])('keep a network apart, and an address within it: %s', async (storage) => {
       const limits = new SignInLimits(storage === 'memory' ? new MemoryRateLimits() : await node(newPrefix()));
