@@ -55,7 +55,7 @@ do
         local owed = ''
         if ARGV[8] ~= '' then
           owed = 'd' .. ARGV[2] .. sequence
-          redis.call('HSET', string.gsub(KEYS[3], 'tot:', 'out:', 1), owed, string.format('%d', now + OWED_TO_CALLER_MS)
+          redis.call('HSET', string.gsub(KEYS[3], 'tot:{', 'out:{', 1), owed, string.format('%d', now + OWED_TO_CALLER_MS)
             .. ' {"kind":"delivered","at":' .. ARGV[1] .. ',"mailbox":"' .. ARGV[2] .. '","before":' .. before
             .. ',"silent":"","messages":' .. ARGV[8] .. '}')
         end

@@ -7,7 +7,7 @@ expireDue()
 local ids, others = {}, listenersElsewhere(ARGV[5])
 S[LAST_MS] = math.max(S[LAST_MS], now)
 -- sorted set: digests of messages whose `read` was stored, by when; kept for longer than a `delivered` can be late
-local READ, READ_KEPT_MS = string.gsub(MB, 'mb:', 'rd:', 1), 120000
+local READ, READ_KEPT_MS = string.gsub(MB, 'mb:{', 'rd:{', 1), 120000
 local function isNews(kind, peer, messageId)
   if kind == 'x' then return true end
   local digest = digestOf(peer, messageId)

@@ -17,7 +17,7 @@ end
 
 -- As if it were stored, a repeat and another content with the same id included.
 if redis.call('HEXISTS', ST, 'b') == 1 and redis.call('ZSCORE', BLK, sender) then
-  local ghosts = string.gsub(MB, 'mb:', 'gho:', 1)
+  local ghosts = string.gsub(MB, 'mb:{', 'gho:{', 1)
   local print = redis.call('HGET', ghosts, digest)
   if print then return print == fingerprint and { 'blocked' } or { 'refused', 'id_conflict' } end
   if redis.call('HLEN', ghosts) >= 512 then redis.call('UNLINK', ghosts) end
@@ -32,8 +32,8 @@ if hadExpired then expireDue() end
 
 -- MAX_STRANGER below 0: everybody counts as known.
 local function isStranger(peer)
-  if MAX_STRANGER < 0 or redis.call('ZSCORE', string.gsub(MB, 'mb:', 'kno:', 1), peer) then return false end
-  return not redis.call('ZSCORE', string.gsub(MB, 'mb:', 'alw:', 1), peer)
+  if MAX_STRANGER < 0 or redis.call('ZSCORE', string.gsub(MB, 'mb:{', 'kno:{', 1), peer) then return false end
+  return not redis.call('ZSCORE', string.gsub(MB, 'mb:{', 'alw:{', 1), peer)
 end
 
 local function shareOf(peer)

@@ -20,8 +20,8 @@
 
 local MB, ST, TOT, EXP = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 -- Seldom needed, and beside the others in their slot: each key that is declared costs every call.
-local OUT, SHR = string.gsub(TOT, 'tot:', 'out:', 1), string.gsub(MB, 'mb:', 'shr:', 1)
-local BLK = string.gsub(MB, 'mb:', 'blk:', 1)
+local OUT, SHR = string.gsub(TOT, 'tot:{', 'out:{', 1), string.gsub(MB, 'mb:{', 'shr:{', 1)
+local BLK = string.gsub(MB, 'mb:{', 'blk:{', 1)
 local now, address = tonumber(ARGV[1]), ARGV[2]
 local S
 

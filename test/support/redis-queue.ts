@@ -22,7 +22,8 @@ export async function openQueue(
   redis: Pick<RedisTarget, 'url' | 'clusterNodes'>,
   clock: ManualClock,
   rules: Rules,
-  prefix = `${randomBytes(6).toString('hex')}:`,
+  // Whose parts look like the names of keys: scripts must not take them for those.
+  prefix = `${randomBytes(6).toString('hex')}:mb:tot:`,
 ): Promise<OpenQueue> {
   const client = await RedisClient.connect({ url: redis.url, clusterNodes: redis.clusterNodes ?? [] }, prefix);
   const backplane = await RedisBackplane.open({ client });
