@@ -94,8 +94,11 @@ function buildIsStale() {
 function newestIn(path) {
   const entry = statSync(path);
   if (!entry.isDirectory()) return entry.mtimeMs;
-  const names = readdirSync(path).filter((name) => name !== 'dist' && name !== 'node_modules');
-  return Math.max(entry.mtimeMs, ...names.map((name) => newestIn(join(path, name))));
+  const all = readdirSync(path);
+  const names = all.filter((name) => name !== 'dist' && name !== 'node_modules');
+  // A folder that a build writes into is newer than what the build began with.
+  const own = all.includes('dist') ? 0 : entry.mtimeMs;
+  return Math.max(own, ...names.map((name) => newestIn(join(path, name))));
 }
 
 /** @param {string} command @param {string[]} args @param {string} what */
