@@ -1,6 +1,6 @@
 import { type Address, RelayError } from '@relay/protocol';
-import { readFileSync } from 'node:fs';
-import type { RedisClient, Script } from '../redis/redis-client.redis.js';
+import type { RedisClient } from '../redis/redis-client.redis.js';
+import { scriptFile } from '../redis/script-file.redis.js';
 import { bucketOf } from '../redis/redis-key.redis.js';
 import { hashOf, idOf, newToken, readToken } from './session-token.js';
 import {
@@ -16,15 +16,10 @@ import {
   USE_RECORDED_EVERY_MS,
 } from './session.repository.js';
 
-const script = (name: string): Script => ({
-  name,
-  lua: readFileSync(new URL(`./${name}.lua`, import.meta.url), 'utf8'),
-});
-
-const CREATE = script('create-session');
-const SLIDE = script('slide-session');
-const ADD_REVOCATION = script('add-revocation');
-const READ_REVOCATIONS = script('read-revocations');
+const CREATE = scriptFile(import.meta.url, 'create-session');
+const SLIDE = scriptFile(import.meta.url, 'slide-session');
+const ADD_REVOCATION = scriptFile(import.meta.url, 'add-revocation');
+const READ_REVOCATIONS = scriptFile(import.meta.url, 'read-revocations');
 
 /**
  * | key         | type   | holds                                                                | goes away                        |

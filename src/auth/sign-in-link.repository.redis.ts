@@ -1,16 +1,11 @@
 import { type Address, parseAddress } from '@relay/protocol';
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import type { RedisClient, Script } from '../redis/redis-client.redis.js';
+import type { RedisClient } from '../redis/redis-client.redis.js';
+import { scriptFile } from '../redis/script-file.redis.js';
 import { type SignInLink, SignInLinkRepository } from './sign-in-link.repository.js';
 
-const script = (name: string): Script => ({
-  name,
-  lua: readFileSync(new URL(`./${name}.lua`, import.meta.url), 'utf8'),
-});
-
-const BEGIN = script('link-begin');
-const SWAP = script('link-swap');
+const BEGIN = scriptFile(import.meta.url, 'link-begin');
+const SWAP = scriptFile(import.meta.url, 'link-swap');
 
 /** `<ends at, ms> <proven at, ms, or -> <address> <nonce>` */
 const LINK = /^(\d{1,15}) (\d{1,15}|-) (0x[0-9a-f]{40}) ([\x21-\x7e]+)$/;

@@ -1,6 +1,6 @@
 import { type Address, RelayError } from '@relay/protocol';
-import { readFileSync } from 'node:fs';
-import type { RedisClient, Script } from '../redis/redis-client.redis.js';
+import type { RedisClient } from '../redis/redis-client.redis.js';
+import { scriptFile } from '../redis/script-file.redis.js';
 import { bucketOf } from '../redis/redis-key.redis.js';
 import {
   type ContactList,
@@ -11,14 +11,9 @@ import {
   MAX_LISTED,
 } from './contact.repository.js';
 
-const script = (name: string): Script => ({
-  name: `contact-${name}`,
-  lua: readFileSync(new URL(`./${name}.lua`, import.meta.url), 'utf8'),
-});
-
-const PUT = script('put');
-const REMOVE = script('remove');
-const KNOW = script('know');
+const PUT = scriptFile(import.meta.url, 'put', 'contact-put');
+const REMOVE = scriptFile(import.meta.url, 'remove', 'contact-remove');
+const KNOW = scriptFile(import.meta.url, 'know', 'contact-know');
 
 const KEYS: Record<ContactList, 'blk' | 'alw'> = { blocked: 'blk', allowed: 'alw' };
 

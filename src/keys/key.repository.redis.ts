@@ -1,17 +1,12 @@
 import { type Address, isScheme, isSignature } from '@relay/protocol';
-import { readFileSync } from 'node:fs';
-import type { RedisClient, Script } from '../redis/redis-client.redis.js';
+import type { RedisClient } from '../redis/redis-client.redis.js';
+import { scriptFile } from '../redis/script-file.redis.js';
 import { replyCode } from '../redis/redis-error.redis.js';
 import { BUCKETS, bucketOf } from '../redis/redis-key.redis.js';
 import { KeyRepository, type KeySignature, type PublicKey, type Put } from './key.repository.js';
 
-const script = (name: string): Script => ({
-  name: `key-${name}`,
-  lua: readFileSync(new URL(`./${name}.lua`, import.meta.url), 'utf8'),
-});
-
-const PUT = script('put');
-const DELETE = script('delete');
+const PUT = scriptFile(import.meta.url, 'put', 'key-put');
+const DELETE = scriptFile(import.meta.url, 'delete', 'key-delete');
 
 /** A count reads every bucket. */
 const COUNT_MAX_AGE_MS = 1000;

@@ -1,13 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { RateLimiterMemory, RateLimiterRedis } from 'rate-limiter-flexible';
-import type { RedisClient, Script } from '../redis/redis-client.redis.js';
+import type { RedisClient } from '../redis/redis-client.redis.js';
+import { scriptFile } from '../redis/script-file.redis.js';
 import { FlexibleLimiter } from './flexible-limiter.js';
 import { type RateLimit, type RateLimiter, RateLimits } from './rate-limits.js';
 
-const COUNT: Script = {
-  name: 'limits-count',
-  lua: readFileSync(new URL('./count.lua', import.meta.url), 'utf8'),
-};
+const COUNT = scriptFile(import.meta.url, 'count', 'limits-count');
 
 /**
  * Shared by all nodes: `lim:<limit>:<key>`, a number that ends with its window. Who has used up a window is refused without

@@ -1,15 +1,9 @@
-import { readFileSync } from 'node:fs';
-import type { Script } from '../redis/redis-client.redis.js';
+import { scriptFile } from '../redis/script-file.redis.js';
 
-const script = (name: string): Script => ({
-  name: `presence-${name}`,
-  lua: readFileSync(new URL(`./${name}.lua`, import.meta.url), 'utf8'),
-});
-
-export const RENEW = script('renew');
-export const CLAIM = script('claim');
-export const KEEP_CLAIM = script('keep-claim');
-export const ENLIST = script('enlist');
-export const ARRIVE = script('arrive');
-export const DEPART = script('depart');
-export const SET_VISIBLE = script('set-visible');
+export const RENEW = scriptFile(import.meta.url, 'renew', 'presence-renew');
+export const CLAIM = scriptFile(import.meta.url, 'claim', 'presence-claim');
+export const KEEP_CLAIM = scriptFile(import.meta.url, 'keep-claim', 'presence-keep-claim');
+export const ENLIST = scriptFile(import.meta.url, 'enlist', 'presence-enlist');
+export const ARRIVE = scriptFile(import.meta.url, 'arrive', 'presence-arrive');
+export const DEPART = scriptFile(import.meta.url, 'depart', 'presence-depart');
+export const SET_VISIBLE = scriptFile(import.meta.url, 'set-visible', 'presence-set-visible');
