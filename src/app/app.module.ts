@@ -1,5 +1,6 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
+import { AuthModule } from '../auth/auth.module.js';
 import { AuthorizationModule } from '../auth/authorization.module.js';
 import { SignInLinkModule } from '../auth/sign-in-link.module.js';
 import { Clock } from '../common/clock.js';
@@ -8,15 +9,14 @@ import { Metrics } from '../common/metrics.js';
 import { Settings } from '../common/settings.js';
 import { ContactsModule } from '../contacts/contacts.module.js';
 import { DevicesModule } from '../devices/devices.module.js';
-import { AuthModule } from '../auth/auth.module.js';
 import { HealthModule } from '../health/health.module.js';
 import { RecoveryBudget } from '../identity/recovery-budget.js';
 import { KeysModule } from '../keys/keys.module.js';
 import { MetricsModule } from '../metrics/metrics.module.js';
 import { PresenceModule } from '../presence/presence.module.js';
 import { QueueModule } from '../queue/queue.module.js';
-import { RelayModule } from '../relay/relay.module.js';
 import { ReferenceModule } from '../reference/reference.module.js';
+import { RelayModule } from '../relay/relay.module.js';
 import { Schedule } from './schedule.js';
 import { StorageModule } from './storage.js';
 

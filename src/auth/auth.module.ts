@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { Backplane } from '../backplane/backplane.js';
 import { Clock } from '../common/clock.js';
 import { Logger } from '../common/logger.js';
+import { domainOf } from '../common/domain.js';
 import { Settings } from '../common/settings.js';
 import { RecoveryBudget } from '../identity/recovery-budget.js';
 import { AuthService } from './auth.service.js';
@@ -20,7 +21,7 @@ import { SessionRepository } from './session.repository.js';
       provide: AuthService,
       inject: [Settings, SessionRepository, Revocations, RecoveryBudget, Clock],
       useFactory: (
-        { authMode, publicDomain, environment }: Settings,
+        settings: Settings,
         sessions: SessionRepository,
         revocations: Revocations,
         recoveries: RecoveryBudget,
@@ -28,11 +29,7 @@ import { SessionRepository } from './session.repository.js';
       ) =>
         new AuthService(
           { sessions, revocations, recoveries, clock },
-          {
-            mode: authMode,
-            domain: publicDomain === '' ? null : publicDomain,
-            mayUseHost: environment !== 'production',
-          },
+          { mode: settings.authMode, domainOf: (host) => domainOf(settings, host) },
         ),
     },
   ],

@@ -1,4 +1,4 @@
-import { type Address, isDomain, type Proof, RelayError, signInNonce } from '@relay/protocol';
+import { type Address, type Proof, RelayError, signInNonce } from '@relay/protocol';
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../common/clock.js';
 import type { RecoveryBudget } from '../identity/recovery-budget.js';
@@ -27,10 +27,8 @@ export interface SignedIn {
 export interface AuthOptions {
   /** `open`: an address that never signed in is whose client says so. */
   readonly mode: 'open' | 'signed';
-  /** What nonces name; `null`: the Host that the client asked for. */
-  readonly domain: string | null;
-  /** Whether such a Host may be believed. Another relay could have its users sign nonces of this one, with its own name. */
-  readonly mayUseHost: boolean;
+  /** What nonces name, where a client asked for that Host; throws `unsupported` where there is none (`common/domain.ts`). */
+  readonly domainOf: (host: string | undefined) => string;
 }
 
 export interface AuthParts {
@@ -73,13 +71,11 @@ export class AuthService {
 
   /** `host`: as the client asked for it. Throws `unsupported` where the relay has no name that could be signed. */
   challenge(address: Address, host: string | undefined): Challenge {
-    const { domain, mayUseHost } = this.options;
-    const named = domain ?? (mayUseHost ? host?.toLowerCase() : undefined);
-    if (!isDomain(named)) throw new RelayError('unsupported', 'This relay has no domain that a sign-in could name');
+    const domain = this.options.domainOf(host);
     const { clock } = this.parts;
     const expiresAtSeconds = Math.floor((clock.now() + CHALLENGE_MS) / 1000);
     const random = randomBytes(NONCE_BYTES).toString('hex');
-    const nonce = signInNonce({ domain: named, address, expiresAtSeconds, random });
+    const nonce = signInNonce({ domain, address, expiresAtSeconds, random });
     return { address, nonce, expiresAt: expiresAtSeconds * 1000, deadline: clock.monotonic() + CHALLENGE_MS };
   }
 

@@ -1,7 +1,5 @@
-import { type CompiledTrust, compileTrust } from '../common/client-ip.js';
 import type { IncomingMessage } from 'node:http';
-import { networkOf } from '../common/client-ip.js';
-
+import { type CompiledTrust, compileTrust, networkOf } from '../common/client-ip.js';
 import type { WaitingRoom } from './waiting-room.js';
 
 export interface AdmissionLimits {

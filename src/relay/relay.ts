@@ -59,10 +59,10 @@ export interface RelayOptions {
   readonly keepsHistory: boolean;
 }
 
-/** Of content. */
-const NETWORK_TOKEN_CHARS = 4096;
 type Sent = Pick<MessageFrame, 'to' | 'messageId'>;
 
+/** A network pays a token for each so many characters of content that it began. */
+const NETWORK_TOKEN_CHARS = 4096;
 const HOUR_MS = 60 * 60 * 1000;
 /** Of a ping: a burst of sends beyond the rate is a mistake, ten times as much of it a flood. */
 const REFUSAL_WEIGHT = 0.1;
@@ -208,16 +208,16 @@ export class Relay implements ConnectionHost {
 
   private message(connection: Connection, room: Room, frame: MessageFrame): void {
     const { messageId } = frame;
-    if (!this.mayRoute(connection, room, messageId)) return;
+    const startedAt = this.now();
+    if (!this.mayRoute(connection, room, messageId, startedAt)) return;
     if (frame.ephemeral) {
       this.parts.metrics.sends.add('ephemeral');
       this.parts.acquaintance.meet(room, frame.to);
       return this.parts.ephemeral.send(connection, room.address, frame);
     }
-    if (!this.mayStore(connection, frame)) return;
+    if (!this.mayStore(connection, frame, startedAt)) return;
 
     connection.sendStarted();
-    const startedAt = this.now();
     const { to, content, timestamp, ttlSeconds } = frame;
     const { mailbox, retentionMs } = this.options;
     const ttlMs = ttlSeconds === null ? retentionMs : Math.min(retentionMs, ttlSeconds * 1000);
@@ -337,14 +337,14 @@ export class Relay implements ConnectionHost {
   }
 
   /** What it takes of its network's budget goes by what it takes of the store. */
-  private mayStore(connection: Connection, { content, messageId }: MessageFrame): boolean {
+  private mayStore(connection: Connection, { content, messageId }: MessageFrame, now: number): boolean {
     const tokens = Math.ceil((content.length + 1) / NETWORK_TOKEN_CHARS);
-    const retryAfterMs = this.parts.rooms.takeOfNetwork(connection.network, tokens, this.now());
+    const retryAfterMs = this.parts.rooms.takeOfNetwork(connection.network, tokens, now);
     return this.mayPass(connection, retryAfterMs, 'network', messageId);
   }
 
-  private mayRoute(connection: Connection, room: Room, messageId?: string): boolean {
-    return this.mayPass(connection, room.budget.take(this.now()), 'frames', messageId);
+  private mayRoute(connection: Connection, room: Room, messageId?: string, now = this.now()): boolean {
+    return this.mayPass(connection, room.budget.take(now), 'frames', messageId);
   }
 
   private mayPass(
