@@ -49,6 +49,7 @@ export default {
         '/hostile-regexes\\.spec',
         '/slow-consumer\\.spec',
         '/hostile-slow\\.spec',
+        '/e2e/start\\.spec',
         '/tls\\.spec',
       ],
       globals: { STORAGE: 'redis' },

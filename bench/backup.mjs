@@ -46,6 +46,7 @@ async function startRelay(url) {
     AUTH_MODE: 'open',
     HOST: '127.0.0.1',
     PORT: '0',
+    METRICS_PORT: '0',
     STORAGE: 'redis',
     REDIS_URL: url,
     ...roomy,

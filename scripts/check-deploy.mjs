@@ -152,7 +152,14 @@ function image() {
     node dist/cli.js health --ready; well=$?
     kill -TERM $pid; wait $pid; ended=$?
     [ $well = 0 ] && [ $ended = 0 ]`;
-  const env = { ...process.env, NODE_ENV: 'production', AUTH_MODE: 'open', HOST: '127.0.0.1', PORT: '39217' };
+  const env = {
+    ...process.env,
+    NODE_ENV: 'production',
+    AUTH_MODE: 'open',
+    HOST: '127.0.0.1',
+    PORT: '39217',
+    METRICS_PORT: '0',
+  };
   report(
     'image: listens, is ready, and ends in order',
     spawnSync('sh', ['-c', script], { cwd: at, encoding: 'utf8', timeout: CHECK_WITHIN_MS, env }),

@@ -16,6 +16,7 @@ const PRODUCTION = {
   PUBLIC_DOMAIN: 'relay.example',
   PORT: '0',
   HOST: '127.0.0.1',
+  METRICS_PORT: '0',
 };
 
 import.meta.jest.setTimeout(3 * PATIENCE_MS);
@@ -160,7 +161,7 @@ describe('the built relay', () => {
     });
 
     it('writes for people outside of production', async () => {
-      const relay = start({ PORT: '0', HOST: '127.0.0.1' });
+      const relay = start({ PORT: '0', HOST: '127.0.0.1', METRICS_PORT: '0' });
       await relay.until(() => relay.stdout.includes('relay listening'), 'relay listening');
       expect(relay.stdout).toMatch(/WARN: AUTH_MODE=open/);
     });

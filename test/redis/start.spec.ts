@@ -13,10 +13,10 @@ const PASSWORD = 'hunter2';
 
 /** The built relay, which is expected not to start. */
 function startAndEnd(env: Record<string, string>): { status: number | null; stdout: string; stderr: string } {
-  const fixed = { NODE_ENV: 'production', AUTH_MODE: 'open', HOST: '127.0.0.1', PORT: '0', STORAGE: 'redis' };
+  const fixed = { NODE_ENV: 'production', AUTH_MODE: 'open', HOST: '127.0.0.1', PORT: '0', METRICS_PORT: '0' };
   return spawnSync(process.execPath, [join(ROOT, 'dist/main.js')], {
     cwd: tmpdir(),
-    env: { PATH: process.env.PATH, REDIS_WAIT_SECONDS: '0', ...fixed, ...env },
+    env: { PATH: process.env.PATH, STORAGE: 'redis', REDIS_WAIT_SECONDS: '0', ...fixed, ...env },
     encoding: 'utf8',
     timeout: 15_000,
     killSignal: 'SIGKILL',
