@@ -148,7 +148,7 @@ export class SignInLinkController {
       await this.links.abandon(token);
       throw new RelayError('forbidden', 'This sign-in did not begin in this browser, and has been ended');
     }
-    const exchanged = await this.links.exchange(token, verifier.device);
+    const exchanged = await this.links.exchange(token, verifier.device, networkOf(request.ip ?? ''));
     if (exchanged.kind === 'pending') return { pending: true, retryAfterMs: exchanged.retryAfterMs };
     response.setHeader('Set-Cookie', clearedCookie(isSecure(request)));
     const { id, address, device, expiresAt } = exchanged.session;
