@@ -1,6 +1,6 @@
 import { Body, Controller, Get, Header, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiQuery, ApiTags } from '@nestjs/swagger';
-import { type Address, parseAddress, RelayError } from '@relay/protocol';
+import { type Address, isDeviceId, parseAddress, RelayError } from '@relay/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { networkOf } from '../common/client-ip.js';
 import { domainOf } from '../common/domain.js';
@@ -10,7 +10,6 @@ import { InvalidRequest } from '../common/problem.js';
 import { Settings } from '../common/settings.js';
 import {
   clearedCookie,
-  isDeviceId,
   linkTokenOf,
   newVerifier,
   readVerifier,
@@ -104,7 +103,7 @@ export class SignInLinkController {
   start(@Query() query: Record<string, unknown>, @Req() request: Request, @Res() response: Response): void {
     const { deviceId } = query;
     if (deviceId !== undefined && !isDeviceId(deviceId)) {
-      throw new InvalidRequest([{ field: 'deviceId', message: 'must be 1 to 64 letters, digits and _-' }]);
+      throw new InvalidRequest([{ field: 'deviceId', message: 'must be 1 to 64 of A-Z a-z 0-9 _ -, and not "classic"' }]);
     }
     const verifier = newVerifier(deviceId ?? null);
     const token = linkTokenOf(verifier);

@@ -354,7 +354,7 @@ describe('sign in with Idena', () => {
       expect(() => new Script(script.text)).not.toThrow();
     });
 
-    it.each(['', 'a b', 'x'.repeat(65), 'a.b'])('takes no %j for a device', async (device) => {
+    it.each(['', 'a b', 'x'.repeat(65), 'a.b', 'classic'])('takes no %j for a device', async (device) => {
       const query = `?deviceId=${encodeURIComponent(device)}`;
       expectProblem(await new Browser().fetch('GET', `/auth/v1/start${query}`), 400, 'bad_message');
     });
