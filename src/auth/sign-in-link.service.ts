@@ -20,6 +20,13 @@ export class LinkRefusal extends Error {
 }
 
 const NO_DATA = 'no data found';
+const TOKEN = /^[\x21-\x7e]{1,128}$/;
+
+/** The token of a link, in what a request has for fields; `null` for what is none. */
+export function linkTokenIn(fields: unknown): string | null {
+  const { token } = (fields ?? {}) as { token?: unknown };
+  return typeof token === 'string' && TOKEN.test(token) ? token : null;
+}
 
 export interface SignInLinkParts {
   readonly links: SignInLinkRepository;

@@ -27,6 +27,8 @@ const SETTINGS = {
   MAX_CONNECTIONS_PER_IP: '100000',
   SEND_RATE_PER_IP: '0',
   METRICS_PORT: '0',
+  // Off by default; what is on must stand it too.
+  BROWSER_SIGN_IN: 'true',
 };
 
 export class FuzzedRelay {
