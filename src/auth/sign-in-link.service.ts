@@ -1,4 +1,4 @@
-import { type Address, isSignature, type Proof, RelayError, signInNonce } from '@relay/protocol';
+import { type Address, isSignature, type Proof, RelayError, walletNonce } from '@relay/protocol';
 import type { Clock } from '../common/clock.js';
 import type { AuthService } from './auth.service.js';
 import type { Session } from './session.repository.js';
@@ -50,7 +50,7 @@ export class SignInLinks {
   async startSession(token: string, address: Address, domain: string): Promise<string> {
     const { links, clock, random } = this.parts;
     const expiresAtSeconds = Math.floor((clock.now() + NONCE_MS) / 1000);
-    const nonce = signInNonce({ domain, address, expiresAtSeconds, random: random() });
+    const nonce = walletNonce({ domain, address, expiresAtSeconds, random: random() });
     if (!(await links.begin(token, address, nonce, NONCE_MS))) throw new LinkRefusal('duplicate token');
     return nonce;
   }

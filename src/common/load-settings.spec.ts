@@ -193,6 +193,7 @@ describe('a wrong value', () => {
     ['HISTORY_RETENTION_HOURS', ['-1', '8761']],
     ['MAX_DEVICES_PER_ADDRESS', ['0', '101', '1.5']],
     ['AUTH_MODE', ['closed', 'Signed']],
+    ['BROWSER_SIGN_IN', ['1', 'yes', 'True', 'on']],
     ['PUBLIC_DOMAIN', ['Relay.example', 'https://relay.example', 'relay.example/', 'a b', 'x'.repeat(256)]],
     ['MAX_OFFLINE_MESSAGES', ['0', '-5', '1.5', '1000001', 'many']],
     ['MAX_QUEUE_BYTES', ['4095', '32MB']],

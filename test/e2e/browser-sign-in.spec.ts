@@ -6,9 +6,10 @@ import { SessionRepository } from '../../src/auth/session.repository.js';
 import { SETTLE_MS } from '../../src/auth/sign-in-link.service.js';
 import { Browser } from '../support/browser.js';
 import { call, expectProblem } from '../support/http-call.js';
-import { refused, WalletCalls } from '../support/idena-wallet.js';
+import { refused, signAsWallet, WalletCalls } from '../support/idena-wallet.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { type RunningRelay, startRelay } from '../support/relay.js';
+import { SignedDevice } from '../support/signed-device.js';
 import { SigningKey } from '../support/signing.js';
 
 const ALICE = SigningKey.of(1);
@@ -60,6 +61,19 @@ describe('sign in with Idena in a browser', () => {
       // What the token is good for: it says whose it is.
       expect(await sessionsOf(ALICE)).toEqual([]);
     });
+  });
+
+  it('lets no site pass a challenge on to the wallets of its visitors, which sign what begins as theirs', async () => {
+    await start({});
+    const attacker = await SignedDevice.connect(relay.wsUrl, ALICE, 'evil');
+    attacker.hello({ challenge: true });
+    const nonce = await attacker.nonce();
+    expect(() => signAsWallet(ALICE, nonce)).toThrow('signs no such nonce');
+    // Nor is what they do sign an answer, be it as like the challenge as can be.
+    const signature = signAsWallet(ALICE, nonce.slice(nonce.indexOf('signin-')));
+    attacker.answer(nonce, { signature });
+    expect(await attacker.refusal()).toEqual(['auth_failed', 4401]);
+    expect(await sessionsOf(ALICE)).toEqual([]);
   });
 
   describe('in the browser that begins it', () => {
