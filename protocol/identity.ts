@@ -18,7 +18,7 @@ const SIGNATURE = /^0x[0-9a-fA-F]{130}$/;
 const DOMAIN = /^[a-z0-9.:[\]-]{1,255}$/;
 /** What stands behind the domain in a statement: a name that holds one could pass for a shorter name, and for words of its signer. */
 const ADDRESS_IN_DOMAIN = /-0x[0-9a-f]{40}/;
-const SIGN_IN_NONCE = /^signin-([a-z0-9.:[\]-]{1,255})-(0x[0-9a-f]{40})-([1-9]\d{0,11})-([0-9a-f]{32})$/;
+const SIGN_IN_NONCE = /^relay:signin-([a-z0-9.:[\]-]{1,255})-(0x[0-9a-f]{40})-([1-9]\d{0,11})-([0-9a-f]{32})$/;
 
 export interface SignInNonce {
   /** The relay that asks. Whoever signs compares it with the relay that it means to talk to. */
@@ -30,8 +30,16 @@ export interface SignInNonce {
   readonly random: string;
 }
 
-/** What a client signs to prove that an address is its own: printable ASCII, for one address, one relay, a short time. */
-export function signInNonce({ domain, address, expiresAtSeconds, random }: SignInNonce): string {
+/**
+ * What a client signs to prove that an address is its own: printable ASCII, for one address, one relay, a short time. It
+ * begins as nothing that wallets sign for a link: else any site that people sign in to by link could pass it on to them.
+ */
+export function signInNonce(parts: SignInNonce): string {
+  return `relay:${walletNonce(parts)}`;
+}
+
+/** What a wallet signs for a link. It signs whatever begins with `signin-`, unseen, so this proves an address and opens nothing. */
+export function walletNonce({ domain, address, expiresAtSeconds, random }: SignInNonce): string {
   return `signin-${domain}-${address}-${expiresAtSeconds}-${random}`;
 }
 

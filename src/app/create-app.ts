@@ -14,7 +14,7 @@ import { RateLimits } from '../limits/rate-limits.js';
 import { Admission } from '../relay/admission.js';
 import { RelayWsAdapter } from '../relay/relay-ws.adapter.js';
 import { AppModule, type Surroundings } from './app.module.js';
-import { isWalletCall, limitRequests, refuseForeignWrites } from './http-guards.js';
+import { isWalletCall, limitRequests, LIMITED_PATHS, refuseForeignWrites } from './http-guards.js';
 import { readJson } from './json-body.js';
 import { refuseWrongMethods } from './method-not-allowed.js';
 import { serveReference } from './openapi.js';
@@ -39,7 +39,7 @@ export async function createApp(surroundings: Surroundings): Promise<INestApplic
   server.set('trust proxy', settings.trustProxy);
   secure(app, settings);
   const { rateLimitMaxRequests: maxRequests, rateLimitWindowMs: windowMs } = settings;
-  app.use('/api', limitRequests(app.get(RateLimits), app.get(Metrics), { maxRequests, windowMs }));
+  app.use([...LIMITED_PATHS], limitRequests(app.get(RateLimits), app.get(Metrics), { maxRequests, windowMs }));
   app.use(refuseForeignWrites(settings.allowedOrigins), refuseWrongMethods(server));
   app.use(...readJson(settings.maxFrameBytes));
   app.useGlobalFilters(new ProblemFilter(logger));
@@ -93,7 +93,7 @@ function secure(app: NestExpressApplication, settings: Settings): void {
 }
 
 function isPage(url = ''): boolean {
-  return url.startsWith('/docs') || url.startsWith('/auth/v1/callback');
+  return /^\/(docs|auth\/v1\/callback)/i.test(url);
 }
 
 /** Unknown members are left out, not refused: the first relay's clients may send some. */

@@ -1,4 +1,4 @@
-import { type Address, isSignature, type Proof, RelayError, signInNonce } from '@relay/protocol';
+import { type Address, isSignature, type Proof, RelayError, walletNonce } from '@relay/protocol';
 import type { Clock } from '../common/clock.js';
 import type { AuthService } from './auth.service.js';
 import type { Session } from './session.repository.js';
@@ -20,6 +20,13 @@ export class LinkRefusal extends Error {
 }
 
 const NO_DATA = 'no data found';
+const TOKEN = /^[\x21-\x7e]{1,128}$/;
+
+/** The token of a link, in what a request has for fields; `null` for what is none. */
+export function linkTokenIn(fields: unknown): string | null {
+  const { token } = (fields ?? {}) as { token?: unknown };
+  return typeof token === 'string' && TOKEN.test(token) ? token : null;
+}
 
 export interface SignInLinkParts {
   readonly links: SignInLinkRepository;
@@ -43,7 +50,7 @@ export class SignInLinks {
   async startSession(token: string, address: Address, domain: string): Promise<string> {
     const { links, clock, random } = this.parts;
     const expiresAtSeconds = Math.floor((clock.now() + NONCE_MS) / 1000);
-    const nonce = signInNonce({ domain, address, expiresAtSeconds, random: random() });
+    const nonce = walletNonce({ domain, address, expiresAtSeconds, random: random() });
     if (!(await links.begin(token, address, nonce, NONCE_MS))) throw new LinkRefusal('duplicate token');
     return nonce;
   }

@@ -1,7 +1,7 @@
-import { ArrayNotEmpty, IsIn, IsInt, IsNumber, Matches, Max, Min, ValidateBy } from 'class-validator';
+import { ArrayNotEmpty, IsBoolean, IsIn, IsInt, IsNumber, Matches, Max, Min, ValidateBy } from 'class-validator';
 import { isDomain } from '@relay/protocol';
 import { isIP } from 'node:net';
-import { asList, asNumber, Setting } from './setting.decorator.js';
+import { asFlag, asList, asNumber, Setting } from './setting.decorator.js';
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -204,6 +204,20 @@ export class Settings {
   })
   @ValidateBy({ name: 'isPublicDomain', validator: { validate: (value) => value === '' || isDomain(value) } })
   readonly publicDomain!: string;
+
+  @Setting(
+    {
+      name: 'BROWSER_SIGN_IN',
+      unit: 'true or false',
+      fallback: 'false',
+      meaning:
+        'Sessions for browsers by a link that an Idena wallet confirms. Then whoever gets a person to confirm a link, as for any other site, can get a session of theirs (SECURITY.md).',
+      must: 'true or false',
+    },
+    asFlag,
+  )
+  @IsBoolean()
+  readonly browserSignIn!: boolean;
 
   @Setting({
     name: 'ADMIN_TOKEN',

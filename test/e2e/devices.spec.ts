@@ -96,6 +96,13 @@ describe('devices of one’s own', () => {
     expectProblem(await devices(token), 401, 'auth_failed');
   });
 
+  it('can be ended where it is the one that all classic connections share', async () => {
+    const classic = await relay.signIn(ALICE);
+    const { token } = await issue(ALICE, 'phone');
+    expect((await end(token, 'classic')).status).toBe(200);
+    expect(await classic.closed()).toBe(4440);
+  });
+
   it.each(['unknown', 'no/such', '%00', 'a b', 'x'.repeat(65), '*'])(
     'that are none are not found: %.10s',
     async (device) => {

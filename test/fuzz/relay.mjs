@@ -28,6 +28,8 @@ const SETTINGS = {
   SEND_RATE_PER_IP: '0',
   MAX_FIRST_SIGN_INS_PER_IP: '0',
   METRICS_PORT: '0',
+  // Off by default; what is on must stand it too.
+  BROWSER_SIGN_IN: 'true',
 };
 
 export class FuzzedRelay {

@@ -5,6 +5,7 @@ import { RedisRateLimits } from '../../src/limits/rate-limits.redis.js';
 import { SignInLimits } from '../../src/limits/sign-in-limits.js';
 import { RedisClient } from '../../src/redis/redis-client.redis.js';
 import { addressOf } from '../support/classic-client.js';
+import { call } from '../support/http-call.js';
 import { RedisServer, usesRedis } from '../support/redis-server.js';
 import { type RunningRelay, startRelay } from '../support/relay.js';
 
@@ -169,6 +170,46 @@ describe('limits of several nodes', () => {
       await right!.begin('ip');
       await expect(left!.begin('ip')).rejects.toMatchObject({ code: 'rate_limited' });
     });
+  });
+
+  it('without their store keep calls out that are an operator’s or change who one is, however their paths are written', async () => {
+    const own = await RedisServer.start();
+    const env = { STORAGE: 'redis', REDIS_URL: own.url, BROWSER_SIGN_IN: 'true' };
+    const relay = await startRelay({ env });
+    try {
+      await own.kill();
+      const isCounted = async (path: string) => {
+        const { status, headers } = await call(relay.port, { path });
+        return [
+          path,
+          status === 503 && headers['ratelimit-limit'] === undefined ? 'closed' : headers['ratelimit-limit'],
+        ];
+      };
+      const closed = [
+        '/api/public-keys/x',
+        '/api/devices',
+        '/api/messages/stats/all',
+        '/api/status/online/all',
+        '/auth/v1/session',
+      ];
+      for (const path of closed) {
+        for (const spelled of [path, `${path}/`, path.toUpperCase()]) {
+          expect(await isCounted(spelled)).toEqual([spelled, 'closed']);
+        }
+      }
+      for (const path of [
+        `/api/status/${ALICE}`,
+        '/api/messages/stats',
+        '/api/nowhere/public-keys',
+        '/auth/v1/start',
+        '/auth/v1/callback',
+      ]) {
+        expect(await isCounted(path)).toEqual([path, '1000000']);
+      }
+    } finally {
+      await relay.stop();
+      await own.close();
+    }
   });
 
   it('without their store are closed, or open within what one node counts, as each was made', async () => {
