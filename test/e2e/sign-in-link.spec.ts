@@ -191,6 +191,6 @@ describe('sign in with Idena', () => {
       const addresses = Array.from({ length: 100 }, (_, i) => addressOf(i + 1));
       const answers = await Promise.all(tokens.map((token, i) => startSession(token, addresses[i % 100])));
       expect(answers.filter(({ success }) => success)).toHaveLength(1000);
-    });
+    }, 30_000);
   });
 });
