@@ -39,6 +39,8 @@ export const KEY_KINDS: readonly KeyKind[] = [
   { name: 'lnk', backup: 'fleeting' },
   { name: 'rev', backup: 'fleeting' },
   { name: 'lim', backup: 'fleeting' },
+  // Only compared by running processes.
+  { name: 'blv', backup: 'fleeting' },
   { name: 'nodes', backup: 'fleeting' },
   { name: 'onl', backup: 'fleeting' },
   // Of a restore that is under way.
