@@ -32,6 +32,7 @@ export const KEY_KINDS: readonly KeyKind[] = [
   { name: 'tot', backup: 'bucket' },
   { name: 'out', backup: 'bucket' },
   { name: 'exp', backup: 'derived' },
+  { name: 'ghx', backup: 'derived' },
   { name: 'keys', backup: 'derived' },
   { name: 'clock', backup: 'own' },
   { name: 'lock', backup: 'fleeting' },
