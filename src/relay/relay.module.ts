@@ -201,7 +201,10 @@ export class RelayModule implements BeforeApplicationShutdown {
     private readonly logger: Logger,
   ) {
     queueService.observe({
-      acknowledged: (mailbox, messages, owed) => delivery.delivered(mailbox, messages, owed),
+      acknowledged: (mailbox, messages, owed) => {
+        acquaintance.tookFrom(mailbox, new Set(messages.map(({ from }) => from)));
+        delivery.delivered(mailbox, messages, owed);
+      },
       keepAfter: (mailbox) => delivery.slowestPosition(mailbox),
       owed: (receipts) => delivery.passOn(receipts),
     });
@@ -216,9 +219,16 @@ export class RelayModule implements BeforeApplicationShutdown {
       const [claim = '0', device = ''] = payload.split(' ', 2);
       relay.openedElsewhere(address, device, Number(claim));
     });
-    contacts.onBlocksChanged((owner) => {
-      presence.blocksChanged(owner);
-      acquaintance.blocksChanged(owner).catch((error: unknown) => this.logger.error('block list not read', error));
+    contacts.keep({
+      changed: (owner) => presence.blocksChanged(owner),
+      owners: () => presence.watchedAddresses(),
+      reload: (owners) => presence.lookAt(owners),
+    });
+    contacts.keep({
+      changed: (owner) =>
+        acquaintance.reload([owner]).catch((error: unknown) => this.logger.error('block list not read', error)),
+      owners: () => acquaintance.owners(),
+      reload: (owners) => acquaintance.reload(owners),
     });
     backplane.onResumed(() => {
       acquaintance.loadAll().catch((error: unknown) => this.logger.error('block lists not read', error));

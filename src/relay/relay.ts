@@ -267,6 +267,7 @@ export class Relay implements ConnectionHost {
         return connection.link.send(statusFrame(verdict, messageId, to, this.parts.clock.now()));
       }
       case 'blocked':
+        this.parts.acquaintance.meet(room, to);
         return connection.link.send(statusFrame('queued', messageId, to, this.parts.clock.now()));
       case 'refused':
         return connection.refuse(result.code, { messageId, outcome: 'refused' });
