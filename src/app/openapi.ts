@@ -1,6 +1,7 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { ROUTE_RULES, type Who } from '../auth/rules.js';
+import type { Settings } from '../common/settings.js';
 
 const BEARER = 'token';
 
@@ -29,11 +30,12 @@ function withSecurity(document: OpenAPIObject): OpenAPIObject {
 }
 
 /** The REST reference: /docs for people, /docs/openapi.json for programs. */
-export function serveReference(app: INestApplication): void {
+export function serveReference(app: INestApplication, { docsConsole }: Settings): void {
   SwaggerModule.setup('docs', app, () => openApiDocument(app), {
     jsonDocumentUrl: 'docs/openapi.json',
     yamlDocumentUrl: 'docs/openapi.yaml',
     customSiteTitle: 'Relay: REST reference',
+    swaggerOptions: docsConsole ? {} : { supportedSubmitMethods: [] },
   });
 }
 

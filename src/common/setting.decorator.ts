@@ -37,3 +37,6 @@ export function Setting(row: Omit<SettingRow, 'property'>, parse: Parse = (text)
 export const asNumber: Parse = (text) => (/^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text);
 
 export const asList: Parse = (text) => text.split(',').map((item) => item.trim());
+
+/** Nothing else is true or false: `no` must not mean yes. */
+export const asBoolean: Parse = (text) => (text === 'true' ? true : text === 'false' ? false : text);

@@ -1,7 +1,7 @@
-import { ArrayNotEmpty, IsIn, IsInt, IsNumber, Matches, Max, Min, ValidateBy } from 'class-validator';
+import { ArrayNotEmpty, IsBoolean, IsIn, IsInt, IsNumber, Matches, Max, Min, ValidateBy } from 'class-validator';
 import { isDomain } from '@relay/protocol';
 import { isIP } from 'node:net';
-import { asList, asNumber, Setting } from './setting.decorator.js';
+import { asBoolean, asList, asNumber, Setting } from './setting.decorator.js';
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -500,6 +500,21 @@ export class Settings {
   @Min(0)
   @Max(3600)
   readonly drainSeconds!: number;
+
+  @Setting(
+    {
+      name: 'DOCS_CONSOLE',
+      unit: 'true or false',
+      fallback: 'true',
+      productionFallback: 'false',
+      meaning:
+        'Whether the reference at `/docs` and `/docs/ws` can make the calls it describes; it can be read either way.',
+      must: 'true or false',
+    },
+    asBoolean,
+  )
+  @IsBoolean()
+  readonly docsConsole!: boolean;
 
   @Setting({
     name: 'TLS_CERT_FILE',
