@@ -34,7 +34,7 @@ export default tseslint.config(
     rules: { '@typescript-eslint/consistent-type-imports': 'off' },
   },
   {
-    files: ['bench/**/*.mjs', 'scripts/**/*.mjs', 'examples/**/*.mjs', 'client/*.mjs'],
+    files: ['bench/**/*.mjs', 'scripts/**/*.mjs', 'examples/**/*.mjs', 'client/*.mjs', 'test/protocol/**/*.mjs'],
     rules: {
       'no-console': 'off',
       // What JSON.parse gives is looked at as it is in these small programs.
@@ -59,6 +59,11 @@ export default tseslint.config(
         fetch: 'readonly',
       },
     },
+  },
+  {
+    // An example for people who read no JSDoc types: it is run, not compiled.
+    files: ['test/protocol/second-client.mjs'],
+    ...tseslint.configs.disableTypeChecked,
   },
   {
     files: ['src/reference/browser/*.js'],

@@ -1,5 +1,5 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { ERRORS, LIMITS } from '@relay/protocol';
+import { LIMITS } from '@relay/protocol';
 import type { SelfDescription } from '../../src/reference/self-description.js';
 import { addressOf, ClassicClient } from '../support/classic-client.js';
 import { Device } from '../support/device.js';
@@ -118,11 +118,11 @@ describe('/.well-known/relay', () => {
   });
 
   it('holds no secret and no list of what else there is', async () => {
-    const env = { ADMIN_TOKEN: 'the-admin-token-of-this-test-0123456789', REDIS_URL: '', HOST: '127.0.0.1' };
-    relay = await startRelay({ env: { ADMIN_TOKEN: env.ADMIN_TOKEN } });
+    const secret = 'the-admin-token-of-this-test-0123456789';
+    relay = await startRelay({ env: { ADMIN_TOKEN: secret } });
     const { text } = await ask();
-    expect(text).not.toContain(env.ADMIN_TOKEN);
-    expect(text).not.toMatch(/redis|127\.0\.0\.1:(?!\d+")|metrics|prefix"/i);
-    expect(ERRORS.not_found.httpStatus).toBe((await call(relay.port, { path: '/.well-known' })).status);
+    expect(text).not.toContain(secret);
+    expect(text).not.toMatch(/redis|metrics|storage|proxy/i);
+    expect((await call(relay.port, { path: '/.well-known' })).status).toBe(404);
   });
 });

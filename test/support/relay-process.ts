@@ -18,8 +18,10 @@ export class RelayProcess {
   ) {}
 
   /** LOG_LEVEL must let `info` through: it says where it listens. */
-  static async start(env: Readonly<Record<string, string>> = {}): Promise<RelayProcess> {
-    const main = join(ROOT, 'dist', 'main.js');
+  static async start(
+    env: Readonly<Record<string, string>> = {},
+    main = join(ROOT, 'dist', 'main.js'),
+  ): Promise<RelayProcess> {
     if (!existsSync(main)) throw new Error('dist/main.js is missing: npm run build');
     const fixed = { NODE_ENV: 'production', AUTH_MODE: 'open', HOST: '127.0.0.1', PORT: '0', METRICS_PORT: '0' };
     const child = spawn(process.execPath, [main], {
