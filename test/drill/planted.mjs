@@ -31,7 +31,7 @@ const PLANTS = {
     changes: [
       {
         file: 'relay/delivery.js',
-        from: 'this.verdicts.wait(sender, entry.from, to, entry.messageId);',
+        from: 'this.parts.verdicts.wait(sender, entry.from, to, entry.messageId);',
         to: 'sender.link.send(statusFrame("delivered", entry.messageId, to, Date.now()));',
       },
     ],
