@@ -132,7 +132,7 @@ function missingCalls(markdown: string): string[] {
   const said = new Set(
     [...rest.matchAll(/`(GET|HEAD|POST|PUT|DELETE) ([^\s?`]+)/g)].map(([, method, path]) => `${method} ${path}`),
   );
-  const likewise = /`\/api\/allowed` likewise/.test(rest);
+  const likewise = rest.includes('`/api/allowed` likewise');
   return [...ROUTE_RULES.keys()].filter((route) => {
     const [method = '', path = ''] = route.replace('/:version/', '/v1/').split(' ');
     // Pages and their files; the reference describes itself.

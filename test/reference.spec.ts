@@ -66,6 +66,16 @@ describe('the reference', () => {
     for (const code of ['mailbox_full', '4409', 'ack_ahead']) expect(page).toContain(`<code>${code}</code>`);
   });
 
+  it('asks nobody to fill in what a browser sends by itself', () => {
+    const parameters = Object.values(openApiDocument(relay.app).paths).flatMap((item) =>
+      Object.values(item as Record<string, { parameters?: { in: string; name: string }[] }>).flatMap(
+        (operation) => operation.parameters ?? [],
+      ),
+    );
+    expect(parameters.length).toBeGreaterThan(10);
+    expect(parameters.filter((one) => one.in === 'header')).toEqual([]);
+  });
+
   it.each(['reference.css', 'console.js'])('serves %s itself', async (name) => {
     const response = await fetch(`${relay.url}/docs/${name}`);
     expect(response.status).toBe(200);

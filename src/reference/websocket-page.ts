@@ -10,6 +10,7 @@ export function websocketPage({ hasConsole }: { readonly hasConsole: boolean }):
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Relay: WebSocket reference</title>
 <link rel="stylesheet" href="reference.css">
+<link rel="icon" href="favicon-32x32.png">
 </head>
 <body>
 <main>

@@ -33,7 +33,7 @@ describeInBrowser('in a browser', () => {
   afterEach(() => page.close());
 
   const choose = async (frame: string): Promise<void> => {
-    await page.getByLabel('Frame').selectOption(frame);
+    await page.locator('#frames').selectOption(frame);
     await page.getByRole('button', { name: 'Send' }).click();
   };
   const logged = (text: string) => page.getByRole('log').getByText(text).first().waitFor();
@@ -48,7 +48,7 @@ describeInBrowser('in a browser', () => {
     await logged('"content":"<ciphertext>"');
     await choose('ack');
     await logged('"type":"delivered"');
-    await page.getByLabel('JSON').fill('{"type":');
+    await page.locator('#frame').fill('{"type":');
     await page.getByRole('button', { name: 'Send' }).click();
     await page.getByText('This is no JSON').waitFor();
     await page.getByRole('button', { name: 'Disconnect' }).click();
@@ -61,8 +61,10 @@ describeInBrowser('in a browser', () => {
     const call = page.locator('.opblock', { hasText: '/.well-known/relay' });
     await call.locator('.opblock-summary-control').click();
     await call.getByRole('button', { name: 'Try it out' }).click();
+    const answered = page.waitForResponse((response) => response.url().endsWith('/.well-known/relay'));
     await call.getByRole('button', { name: 'Execute' }).click();
-    await call.locator('.live-responses-table').getByText('"versions"').waitFor();
+    expect((await answered).status()).toBe(200);
+    await call.locator('.live-responses-table .response-col_status').getByText('200').waitFor();
     expect(faults).toEqual([]);
   });
 });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { runSuite } from '../support/protocol-suite.js';
 import { RelayProcess, ROOT } from '../support/relay-process.js';
 
-import.meta.jest.setTimeout(60_000);
+import.meta.jest.setTimeout(120_000);
 
 /** Below the packages, so that copies find them. */
 const CACHE = join(ROOT, 'node_modules', '.cache');

@@ -59,7 +59,7 @@ export class Relay {
       await wait(Number(response.headers.get('retry-after') ?? 1) * 1000);
       return this.call(method, path, { body, token, headers });
     }
-    const isJson = /json/.test(response.headers.get('content-type') ?? '');
+    const isJson = (response.headers.get('content-type') ?? '').includes('json');
     return {
       status: response.status,
       headers: response.headers,

@@ -4,7 +4,7 @@ import { keccak_256 } from '@noble/hashes/sha3.js';
 
 /** @typedef {'idena' | 'idena-prefix' | 'eip191'} Scheme */
 
-const bytesOf = (/** @type {string} */ text) => new TextEncoder().encode(text);
+const bytesOf = (/** @type {string} */ text) => Uint8Array.from(Buffer.from(text));
 const hex = (/** @type {Uint8Array} */ bytes) => Buffer.from(bytes).toString('hex');
 
 /** @type {Record<Scheme, (text: string) => Uint8Array>} */

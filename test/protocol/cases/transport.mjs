@@ -1,5 +1,6 @@
 import { request } from 'node:http';
 import { request as secureRequest } from 'node:https';
+import { json } from 'node:stream/consumers';
 import { expect } from '../expect.mjs';
 import { Peer } from '../peer.mjs';
 import { BOTH, casesOf, isOpen, isSigned } from './case.mjs';
@@ -16,13 +17,9 @@ function upgrade(wsUrl, headers) {
       socket.destroy();
       resolve({ status: 101, headers: response.headers, body: null });
     });
-    opened.on('response', async (response) => {
-      const chunks = await response.toArray();
-      resolve({
-        status: response.statusCode ?? 0,
-        headers: response.headers,
-        body: JSON.parse(Buffer.concat(chunks).toString()),
-      });
+    opened.on('response', (response) => {
+      const { statusCode: status = 0, headers: answered } = response;
+      json(response).then((body) => resolve({ status, headers: answered, body }), reject);
     });
     opened.on('error', reject);
     opened.end();
