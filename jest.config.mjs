@@ -51,6 +51,8 @@ export default {
         '/hostile-slow\\.spec',
         '/e2e/start\\.spec',
         '/tls\\.spec',
+        '/protocol-clients\\.spec',
+        '/protocol-planted\\.spec',
       ],
       globals: { STORAGE: 'redis' },
       roots: ['<rootDir>/test/e2e', '<rootDir>/client/test/relay'],

@@ -95,7 +95,7 @@ export const CLIENT_SCHEMAS: Readonly<Record<ClientFrame['type'], FrameSchema>> 
       },
       ['token', 'challenge', 'window'],
     ),
-    example: { type: 'hello', v: 2, address: BOB, deviceId: 'phone-1', challenge: true },
+    example: { type: 'hello', v: 2, address: BOB, deviceId: 'phone-1', window: 64 },
   },
   message: {
     summary: 'Sends ciphertext to an address',

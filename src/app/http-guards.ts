@@ -23,6 +23,11 @@ export function isWalletCall(url: string | undefined): boolean {
   return WALLET_CALL.test(url ?? '');
 }
 
+/** Says what this relay is and demands, to whoever asks. */
+export function isSelfDescription(url: string | undefined): boolean {
+  return /^\/\.well-known\/relay\/?(\?|$)/.test(url ?? '');
+}
+
 /** A page of an origin that is not allowed may change nothing, not even with a request that needs no CORS consent. */
 export function refuseForeignWrites(allowedOrigins: readonly string[]): RequestHandler {
   return (request, response, next) => {

@@ -1,7 +1,7 @@
 import { ArrayNotEmpty, IsBoolean, IsIn, IsInt, IsNumber, Matches, Max, Min, ValidateBy } from 'class-validator';
 import { isDomain } from '@relay/protocol';
 import { isIP } from 'node:net';
-import { asFlag, asList, asNumber, Setting } from './setting.decorator.js';
+import { asBoolean, asList, asNumber, Setting } from './setting.decorator.js';
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -214,7 +214,7 @@ export class Settings {
         'Sessions for browsers by a link that an Idena wallet confirms. Then whoever gets a person to confirm a link, as for any other site, can get a session of theirs (SECURITY.md).',
       must: 'true or false',
     },
-    asFlag,
+    asBoolean,
   )
   @IsBoolean()
   readonly browserSignIn!: boolean;
@@ -529,6 +529,21 @@ export class Settings {
   @Min(0)
   @Max(3600)
   readonly drainSeconds!: number;
+
+  @Setting(
+    {
+      name: 'DOCS_CONSOLE',
+      unit: 'true or false',
+      fallback: 'true',
+      productionFallback: 'false',
+      meaning:
+        'Whether the reference at `/docs` and `/docs/ws` can make the calls it describes; it can be read either way.',
+      must: 'true or false',
+    },
+    asBoolean,
+  )
+  @IsBoolean()
+  readonly docsConsole!: boolean;
 
   @Setting({
     name: 'TLS_CERT_FILE',
