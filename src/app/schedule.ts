@@ -4,6 +4,7 @@ import { Clock } from '../common/clock.js';
 import { Logger } from '../common/logger.js';
 import { Metrics } from '../common/metrics.js';
 import { SWEEP_EVERY_MS } from '../presence/presence.repository.js';
+import { AuthService } from '../auth/auth.service.js';
 import { LOOK_EVERY_MS, Revocations } from '../auth/revocations.js';
 import { PresenceService } from '../presence/presence.service.js';
 import { QueueService } from '../queue/queue.service.js';
@@ -43,6 +44,7 @@ export class Schedule implements OnApplicationBootstrap {
     presence: PresenceService,
     revocations: Revocations,
     sessions: SessionWatch,
+    auth: AuthService,
   ) {
     this.jobs = [
       { name: 'answer sends', everyMs: VERDICT_SWEEP_MS, run: () => verdicts.sweep() },
@@ -62,6 +64,7 @@ export class Schedule implements OnApplicationBootstrap {
           await sessions.lookWhereDoubted();
         },
       },
+      { name: 'discard left sessions', everyMs: LOOK_EVERY_MS, run: () => auth.discardLeftOver() },
       { name: 'keep sessions in use', everyMs: 10 * MINUTE_MS, run: () => sessions.look() },
       { name: 'sweep presence', everyMs: SWEEP_EVERY_MS, run: () => presence.sweep() },
     ];

@@ -2,6 +2,7 @@ import { Body, Controller, Get, Header, HttpCode, Post, Query, Req, Res, UseGuar
 import { ApiBody, ApiNotFoundResponse, ApiOkResponse, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
 import { isDeviceId, RelayError } from '@relay/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { networkOf } from '../common/client-ip.js';
 import { domainOf } from '../common/domain.js';
 import { ApiProblems } from '../common/problem.dto.js';
 import { InvalidRequest } from '../common/problem.js';
@@ -15,6 +16,7 @@ import { linkTokenIn, SignInLinks } from './sign-in-link.service.js';
 /** As much of Express's request and response as is used. */
 interface Request extends IncomingMessage {
   readonly protocol: string;
+  readonly ip?: string;
 }
 type Response = ServerResponse & { redirect(status: number, url: string): void };
 
@@ -90,7 +92,7 @@ export class BrowserSignInController {
       await this.links.abandon(token);
       throw new RelayError('forbidden', 'This sign-in did not begin in this browser, and has been ended');
     }
-    const exchanged = await this.links.exchange(token, verifier.device);
+    const exchanged = await this.links.exchange(token, verifier.device, networkOf(request.ip ?? ''));
     if (exchanged.kind === 'pending') return { pending: true, retryAfterMs: exchanged.retryAfterMs };
     response.setHeader('Set-Cookie', clearedCookie(isSecure(request)));
     const { id, address, device, expiresAt } = exchanged.session;

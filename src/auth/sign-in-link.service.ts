@@ -81,13 +81,17 @@ export class SignInLinks {
     return (await links.take(token)) !== null;
   }
 
-  /** For the browser that began, and for it alone: whoever calls this has made sure. Rejects with `not_found`. */
-  async exchange(token: string, device: string): Promise<Exchanged> {
+  /**
+   * For the browser that began, and for it alone: whoever calls this has made sure. `network`: where it is. Rejects with
+   * `not_found`, or `rate_limited`, after which it may ask again.
+   */
+  async exchange(token: string, device: string, network: string): Promise<Exchanged> {
     const { links, auth } = this.parts;
     const link = await links.find(token);
     if (link === null) throw new RelayError('not_found', 'This sign-in is over; begin again');
     if (link.provenForMs === null) return { kind: 'pending', retryAfterMs: SETTLE_MS };
     if (link.provenForMs < SETTLE_MS) return { kind: 'pending', retryAfterMs: SETTLE_MS - link.provenForMs };
+    await auth.admit(link.address, network);
     const address = await links.take(token);
     if (address === null) throw new RelayError('not_found', 'This sign-in is over; begin again');
     return { kind: 'session', ...(await auth.grant(address, device)) };

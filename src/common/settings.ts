@@ -200,7 +200,7 @@ export class Settings {
     fallback: '',
     meaning:
       'What clients call this relay, and sign when they sign in. Outside production the Host that they ask for will do; in production it must be set, or nobody can sign in.',
-    must: 'a host name in lower case such as relay.example or localhost:3002',
+    must: 'a host name in lower case such as relay.example or localhost:3002, without an address (-0x and 40 hex digits) in it',
   })
   @ValidateBy({ name: 'isPublicDomain', validator: { validate: (value) => value === '' || isDomain(value) } })
   readonly publicDomain!: string;
@@ -457,6 +457,21 @@ export class Settings {
   @IsInt()
   @Min(1)
   readonly maxConnectionsPerIp!: number;
+
+  @Setting(
+    {
+      name: 'MAX_FIRST_SIGN_INS_PER_IP',
+      unit: 'addresses per hour; 0: no limit',
+      fallback: '100',
+      meaning:
+        'Addresses that prove themselves for the first time, of one IP address: something is kept of each for ever. Who signed in before does not count.',
+      must: 'a whole number of at least 0',
+    },
+    asNumber,
+  )
+  @IsInt()
+  @Min(0)
+  readonly maxFirstSignInsPerIp!: number;
 
   @Setting(
     {

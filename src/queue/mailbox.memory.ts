@@ -21,6 +21,7 @@ import {
   type ReadMark,
   type Receipt,
   type ReceiptEntry,
+  type RetireOptions,
 } from './queue.repository.js';
 import { PendingLoad, type Tally } from './pending-load.memory.js';
 import { RECORD_COST_BYTES, type RememberedMessage, RememberedMessages } from './remembered-messages.memory.js';
@@ -195,7 +196,7 @@ export class Mailbox {
     const device = this.register(id, now);
     if (exclusive) device.claim = ++this.claims;
     const { after, claim } = device;
-    return { after, head: this.head, claim, devices: this.devices.length, isHeldElsewhere: false };
+    return { after, head: this.head, claim, isNew, devices: this.devices.length, isHeldElsewhere: false };
   }
 
   listDevices(now: Instant): MailboxDevice[] {
@@ -207,9 +208,9 @@ export class Mailbox {
     }));
   }
 
-  retireDevice(id: DeviceId, keepAfter: EntryId | null | undefined, now: Instant): boolean {
+  retireDevice(id: DeviceId, { keepAfter, claim }: RetireOptions, now: Instant): boolean {
     this.expireDue(now);
-    const index = this.devices.findIndex((device) => device.id === id);
+    const index = this.devices.findIndex((device) => device.id === id && (claim ?? device.claim) === device.claim);
     if (index < 0) return false;
     this.devices.splice(index, 1);
     this.trim(keepAfter === undefined ? Infinity : sequenceOf(keepAfter), now);

@@ -33,6 +33,7 @@ import {
   type ReadMark,
   type Receipt,
   type ReceiptEntry,
+  type RetireOptions,
 } from './queue.repository.js';
 import { type MailboxScripts, mailboxScripts } from './scripts.redis.js';
 
@@ -144,7 +145,7 @@ export class RedisQueueRepository extends QueueRepository {
 
   override async open(mailbox: Address, device: DeviceId, { exclusive = false }: OpenOptions = {}): Promise<Cursor> {
     const args = [device, this.options.maxDevices, exclusive ? 1 : 0, this.listener(mailbox)];
-    const [after, head, claim, devices, others] = await this.onMailbox(
+    const [after, head, claim, devices, others, isNew] = await this.onMailbox(
       this.scripts.open,
       mailbox,
       this.options.clock.now(),
@@ -155,6 +156,7 @@ export class RedisQueueRepository extends QueueRepository {
       after: idOrNull(after),
       head: idOrNull(head),
       claim: Number(claim),
+      isNew: Number(isNew) === 1,
       devices: Number(devices),
       isHeldElsewhere: Number(others) > 0,
     };
@@ -172,9 +174,13 @@ export class RedisQueueRepository extends QueueRepository {
     return found;
   }
 
-  override async retire(mailbox: Address, device: DeviceId, keepAfter?: EntryId | null): Promise<boolean> {
+  override async retire(
+    mailbox: Address,
+    device: DeviceId,
+    { keepAfter, claim }: RetireOptions = {},
+  ): Promise<boolean> {
     const keep = keepAfter === undefined ? '' : (keepAfter ?? '0-0');
-    const args = [device, keep];
+    const args = [device, keep, claim ?? ''];
     const hadPlace: unknown = await this.onMailbox(this.scripts.retire, mailbox, this.options.clock.now(), args);
     return hadPlace === 1;
   }

@@ -92,6 +92,8 @@ export interface Cursor {
   readonly head: EntryId | null;
   /** Of an exclusive opening, which speaks for its device until a later one does; 0 where nobody ever asked for that. */
   readonly claim: number;
+  /** Whether the device had no place before this opening. */
+  readonly isNew: boolean;
   /** How many devices the address has, this one among them. */
   readonly devices: number;
   /** Whether another node holds a connection of the address, as far as the store knows. */
@@ -121,6 +123,13 @@ export interface MailboxDevice {
 export interface OpenOptions {
   /** From now on only this opening acknowledges for the device: earlier ones are superseded. */
   readonly exclusive?: boolean;
+}
+
+export interface RetireOptions {
+  /** Entries after this one stay, as when acknowledging. */
+  readonly keepAfter?: EntryId | null | undefined;
+  /** Only while that exclusive opening speaks for the device: the place of a later one is not touched. */
+  readonly claim?: number;
 }
 
 /** What a device says it has. */
@@ -237,9 +246,9 @@ export abstract class QueueRepository {
 
   /**
    * Takes a device's place away: it holds nothing back any more, and what its earlier openings acknowledge is superseded.
-   * Opened again it is a new one. Entries after `keepAfter` stay, as when acknowledging. False where it had no place.
+   * Opened again it is a new one. False where it had no place, or another opening than `claim` has it.
    */
-  abstract retire(mailbox: Address, device: DeviceId, keepAfter?: EntryId | null): Promise<boolean>;
+  abstract retire(mailbox: Address, device: DeviceId, options?: RetireOptions): Promise<boolean>;
 
   /** At most `maxEntries`, and no more than `maxBytes` of content beyond the first. What has expired is never among them. */
   abstract read(mailbox: Address, after: EntryId | null, maxEntries: number, maxBytes: number): Promise<Page>;

@@ -15,8 +15,6 @@ import { ContactService } from '../contacts/contact.service.js';
 import { ContactsModule } from '../contacts/contacts.module.js';
 import { KeysModule } from '../keys/keys.module.js';
 import { KeysService } from '../keys/keys.service.js';
-import { RateLimits } from '../limits/rate-limits.js';
-import { SignInLimits } from '../limits/sign-in-limits.js';
 import { PresenceModule } from '../presence/presence.module.js';
 import { PresenceService } from '../presence/presence.service.js';
 import { QueueModule } from '../queue/queue.module.js';
@@ -170,11 +168,6 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
       inject: [Settings, WaitingRoom],
       useFactory: (settings: Settings, waiting: WaitingRoom) =>
         new Admission({ ...settings, maxConnections: settings.maxConnections || descriptorLimit() }, waiting),
-    },
-    {
-      provide: SignInLimits,
-      inject: [RateLimits],
-      useFactory: (limits: RateLimits) => new SignInLimits(limits),
     },
     {
       provide: SessionWatch,

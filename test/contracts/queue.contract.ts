@@ -1032,8 +1032,20 @@ export function queueContract(
         await queue.open(BOX, 'lost');
         const [first, , third] = await storeMany(3);
         await queue.acknowledge(BOX, { device: 'phone', upTo: third!.id, keepAfter: first!.id });
-        expect(await queue.retire(BOX, 'lost', first!.id)).toBe(true);
+        expect(await queue.retire(BOX, 'lost', { keepAfter: first!.id })).toBe(true);
         expect(await readIds()).toEqual(['m2', 'm3']);
+      });
+
+      it('that are retired by an opening are so only while it has their place', async () => {
+        const early = await queue.open(BOX, 'phone', { exclusive: true });
+        const late = await queue.open(BOX, 'phone', { exclusive: true });
+        expect([early.isNew, late.isNew]).toEqual([true, false]);
+        expect(await queue.retire(BOX, 'phone', { claim: early.claim })).toBe(false);
+        expect(await queue.devices(BOX)).toHaveLength(1);
+        expect(await queue.retire(BOX, 'phone', { claim: late.claim })).toBe(true);
+        expect(await queue.devices(BOX)).toEqual([]);
+        expect(await queue.open(BOX, 'phone', { exclusive: true })).toMatchObject({ isNew: true });
+        expect(await queue.retire(BOX, 'phone', { claim: late.claim })).toBe(false);
       });
 
       it('that are retired speak for themselves no more: their openings are superseded', async () => {

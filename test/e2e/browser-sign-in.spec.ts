@@ -134,6 +134,29 @@ describe('sign in with Idena in a browser', () => {
       expect(relay.log()).not.toContain(session.token);
     });
 
+    it('takes no more addresses that sign in for the first time from one network than others may', async () => {
+      await relay.stop();
+      await start({ BROWSER_SIGN_IN: 'true', MAX_FIRST_SIGN_INS_PER_IP: '1' });
+      const exchanges = async (key: SigningKey, from: string) => {
+        const browser = new Browser(relay.port);
+        const token = await browser.start();
+        await wallet().confirm(token, key);
+        clock.advance(SETTLE_MS);
+        const headers = { 'x-forwarded-for': from };
+        return () => browser.fetch('POST', '/auth/v1/session', { token }, headers);
+      };
+      expect((await (await exchanges(ALICE, '10.0.0.1'))()).status).toBe(200);
+      const refusedTwice = await exchanges(MALLORY, '10.0.0.1');
+      const answer = await refusedTwice();
+      expectProblem(answer, 429, 'rate_limited');
+      expect(Number(answer.headers['retry-after'])).toBeGreaterThan(3_500);
+      expect(await sessionsOf(MALLORY)).toEqual([]);
+      // Its sign-in is not over for that, and owners are not hindered.
+      expectProblem(await refusedTwice(), 429, 'rate_limited');
+      expect((await (await exchanges(ALICE, '10.0.0.1'))()).status).toBe(200);
+      expect((await (await exchanges(MALLORY, '10.0.0.2'))()).status).toBe(200);
+    });
+
     it('gives one session where the page is loaded many times at once', async () => {
       const browser = new Browser(relay.port);
       const token = await browser.start();
