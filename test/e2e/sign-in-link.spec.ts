@@ -187,10 +187,11 @@ describe('sign in with Idena', () => {
     });
 
     it('serves thousands of people from one address of a wallet’s server', async () => {
-      const tokens = Array.from({ length: 1000 }, (_, i) => `token-${i}`);
-      const addresses = Array.from({ length: 100 }, (_, i) => addressOf(i + 1));
-      const answers = await Promise.all(tokens.map((token, i) => startSession(token, addresses[i % 100])));
-      expect(answers.filter(({ success }) => success)).toHaveLength(1000);
+      for (let i = 0; i < 1000; i += 50) {
+        const people = Array.from({ length: 50 }, (_, n) => i + n);
+        const answers = people.map((n) => startSession(`token-${n}`, addressOf((n % 100) + 1)));
+        expect((await Promise.all(answers)).filter(({ success }) => success)).toHaveLength(50);
+      }
     }, 30_000);
   });
 });
