@@ -1,14 +1,17 @@
 import { type Address, RelayError } from '@relay/protocol';
-import { createHash } from 'node:crypto';
 import type { Backplane } from '../backplane/backplane.js';
 import type { Logger } from '../common/logger.js';
 import { NotExecuted, type RedisClient, type Script } from '../redis/redis-client.redis.js';
 import { BUCKETS, bucketOf } from '../redis/redis-key.redis.js';
 import { AcknowledgeBatch } from './acknowledge-batch.redis.js';
 import { AppendBatch, type AppendReply, type Place } from './append-batch.redis.js';
-import { type EntryId, formatEntryId, isLater, msOf, sequenceOf } from './entry-id.js';
-import { type OwedItem, parseOwed, receiptsOf } from './owed.redis.js';
-import { RECEIPT_LETTERS, type Unpacked, unpackEntry } from './packed-entry.redis.js';
+import { type EntryId, msOf, sequenceOf } from './entry-id.js';
+import { MailboxKeys } from './mailbox-keys.redis.js';
+import { MailboxPurge } from './mailbox-purge.redis.js';
+import { MailboxReads } from './mailbox-reads.redis.js';
+import { OwedInRedis } from './owed-receipts.redis.js';
+import { QueueLedger } from './queue-ledger.redis.js';
+import { RECEIPT_LETTERS, unpackEntry } from './packed-entry.redis.js';
 import {
   type Acknowledged,
   type Acknowledgement,
@@ -16,7 +19,6 @@ import {
   type AppendedElsewhere,
   type Cursor,
   type DeviceId,
-  type Entry,
   type Glance,
   type HistoryPage,
   type Ledger,
@@ -55,33 +57,11 @@ export interface RedisQueueOptions {
   readonly logger?: Logger;
 }
 
-interface State {
-  readonly head: EntryId | null;
-  readonly droppedUpTo: number;
-  readonly furthest: EntryId | null;
-  readonly pending: number;
-  /** When its first entry is due; 0: never. */
-  readonly due: number;
-  readonly meanBytes: number;
-}
-
 /** A mailbox is remembered this much longer than its mail, so that a device that comes back late learns what it missed. */
 const STATE_GRACE_MS = 2 * 60 * 60 * 1000;
-const BUCKETS_PER_TURN = 256;
-/** Each takes some 40 µs. */
-const MAILBOXES_PER_CALL = 25;
-const BUCKETS_PER_CALL = 16;
-const DUE_PER_BUCKET = 200;
-const OWED_FOR_MS = 30_000;
-/** Of a bucket in one call; a page has about a hundred. */
-const OWED_PAGES = 20;
-const PURGE_LEASE_MS = 60_000;
-const HISTORY_PAGE = 100;
-const MAX_KEPT_KEYS = 20_000;
 const REPLICATED_WITHIN_MS = 2_000;
 
 type Reply = readonly (string | number)[];
-type StreamReply = readonly (readonly [id: string, fields: readonly string[]])[];
 
 /**
  * Mailboxes in Redis. `{b}` is the bucket of the address, one of 1024 and part of the format; every script works within
@@ -106,16 +86,14 @@ export class RedisQueueRepository extends QueueRepository {
   private readonly scripts: MailboxScripts;
   private readonly batches = new WeakMap<MailboxLimits, AppendBatch>();
   private readonly acknowledgements: AcknowledgeBatch;
-  private readonly keys = new Map<Address, readonly string[]>();
+  private readonly keys: MailboxKeys;
+  private readonly reads: MailboxReads;
+  private readonly expiry: MailboxPurge;
+  private readonly receipts: OwedInRedis;
+  private readonly totals: QueueLedger;
   private readonly listening: string;
   private readonly notListening: string;
   private readonly replicating = new Map<number, Promise<void>>();
-  private nextBucket = 0;
-  /** Where to go on in buckets that owe more than a call looks through. */
-  private readonly owedCursors = new Map<number, string>();
-  private rebuilt = 0;
-  private isPurging = false;
-  private ledgerRead: { readonly at: number; readonly ledger: Promise<Ledger> } | null = null;
 
   constructor(private readonly options: RedisQueueOptions) {
     super();
@@ -123,7 +101,17 @@ export class RedisQueueRepository extends QueueRepository {
     this.listening = `1${backplane.node}`;
     this.notListening = `0${backplane.node}`;
     this.scripts = mailboxScripts({ stateTtlMs: retentionMs + STATE_GRACE_MS, historyMs });
-    this.acknowledgements = new AcknowledgeBatch(this.scripts.acknowledge, client, () => clock.now());
+    const now = (): number => clock.now();
+    this.acknowledgements = new AcknowledgeBatch(this.scripts.acknowledge, client, now);
+    const { ledgerMaxAgeMs = 1_000, logger } = options;
+    const keys = new MailboxKeys(client.prefix);
+    const expire = (mailbox: Address, withGhosts = false): Promise<void> => this.expire(mailbox, withGhosts);
+    const listener = (mailbox: Address): string => this.listener(mailbox);
+    this.keys = keys;
+    this.reads = new MailboxReads({ client, keys, scripts: this.scripts, logger, now, listener, expire });
+    this.expiry = new MailboxPurge({ client, keys, node: backplane.node, now, expire });
+    this.receipts = new OwedInRedis(client, keys, this.scripts.owed, now);
+    this.totals = new QueueLedger(client, keys, ledgerMaxAgeMs, logger);
   }
 
   override append(mailbox: Address, message: NewMessage, limits: MailboxLimits): Promise<Appended> {
@@ -164,7 +152,11 @@ export class RedisQueueRepository extends QueueRepository {
   }
 
   override async devices(mailbox: Address): Promise<readonly MailboxDevice[]> {
-    const reply = (await this.options.client.run(this.scripts.devices, [this.key('st', mailbox)], [])) as Reply | null;
+    const reply = (await this.options.client.run(
+      this.scripts.devices,
+      [this.keys.one('st', mailbox)],
+      [],
+    )) as Reply | null;
     const last = Number(reply?.at(-1) ?? 0);
     const seenSince = this.options.clock.now() - this.options.retentionMs - STATE_GRACE_MS;
     const found: MailboxDevice[] = [];
@@ -186,38 +178,6 @@ export class RedisQueueRepository extends QueueRepository {
     return hadPlace === 1;
   }
 
-  override async read(mailbox: Address, after: EntryId | null, maxEntries: number, maxBytes: number): Promise<Page> {
-    const state = await this.state(mailbox);
-    if (state === null) return { entries: [], upTo: null, droppedUpTo: 0, acknowledgedUpTo: 0 };
-    const { head, droppedUpTo, furthest, meanBytes } = state;
-    const acknowledgedUpTo = sequenceOf(furthest);
-    // Without knowing their sizes, no more than can be expected to fit: a page must not cost a hundred times what it holds.
-    const count = Math.min(maxEntries, Math.max(1, Math.ceil(maxBytes / Math.max(1, meanBytes))));
-    const entries: Entry[] = [];
-    let upTo = after;
-    let bytes = 0;
-    let position = after;
-    // What nobody can read must not look like the end: a page holds an entry as long as there is one.
-    for (;;) {
-      const found = await this.range(mailbox, position, count);
-      const now = this.options.clock.now();
-      for (const [id, fields] of found) {
-        position = id as EntryId;
-        const unpacked = unpackEntry(id, fields[1] ?? '');
-        if (unpacked === null) continue;
-        if (isShown(unpacked, now)) {
-          const { entry } = unpacked;
-          bytes += entry.kind === 'message' ? Buffer.byteLength(entry.content) : 0;
-          if (bytes > maxBytes && entries.length > 0) return { entries, upTo, droppedUpTo, acknowledgedUpTo };
-          entries.push(entry);
-        }
-        upTo = position;
-      }
-      if (found.length < count) return { entries, upTo: laterOf(head, upTo), droppedUpTo, acknowledgedUpTo };
-      if (entries.length > 0) return { entries, upTo, droppedUpTo, acknowledgedUpTo };
-    }
-  }
-
   override async acknowledge(mailbox: Address, acknowledgement: Acknowledgement): Promise<Acknowledged> {
     const { device, upTo, claim = 0, keepAfter, isShared = false, messages = [] } = acknowledgement;
     const keep = keepAfter === undefined ? '' : (keepAfter ?? '0-0');
@@ -225,7 +185,7 @@ export class RedisQueueRepository extends QueueRepository {
       messages.length === 0 ? '' : JSON.stringify(messages.map((one) => [one.sequence, one.from, one.messageId]));
     const others = isShared ? this.listener(mailbox) : '';
     const args = [mailbox, device, msOf(upTo), sequenceOf(upTo), claim, keep, owedMessages, others];
-    const [kind, before, silent, owed] = await this.acknowledgements.add(this.keysOf(mailbox), args);
+    const [kind, before, silent, owed] = await this.acknowledgements.add(this.keys.of(mailbox), args);
     if (kind !== 'acknowledged') return { kind: kind as 'ahead' | 'superseded' };
     return { kind, before: Number(before), silent: sequencesOf(silent as string), owed: owedIn(mailbox, owed) };
   }
@@ -242,173 +202,54 @@ export class RedisQueueRepository extends QueueRepository {
     };
   }
 
-  override async pending(
+  override async clear(mailbox: Address): Promise<number> {
+    return (await this.onMailbox(this.scripts.clear, mailbox, this.options.clock.now(), [])) as unknown as number;
+  }
+
+  override read(mailbox: Address, after: EntryId | null, maxEntries: number, maxBytes: number): Promise<Page> {
+    return this.reads.read(mailbox, after, maxEntries, maxBytes);
+  }
+
+  override pending(
     mailbox: Address,
     after: EntryId | null,
     maxEntries: number,
     maxBytes: number,
   ): Promise<PendingPage> {
-    const state = await this.state(mailbox);
-    const messages: MessageEntry[] = [];
-    if (state === null) return { messages, more: false };
-    let position = laterOf(state.furthest, after);
-    let bytes = 0;
-    for (;;) {
-      const count = Math.min(maxEntries + 1, Math.ceil(maxBytes / Math.max(1, state.meanBytes)) + 1);
-      const found = await this.range(mailbox, position, count);
-      const now = this.options.clock.now();
-      for (const [id, fields] of found) {
-        position = id as EntryId;
-        const unpacked = unpackEntry(id, fields[1] ?? '');
-        if (!isShown(unpacked, now) || unpacked.entry.kind !== 'message') continue;
-        bytes += Buffer.byteLength(unpacked.entry.content);
-        if (messages.length === maxEntries || (bytes > maxBytes && messages.length > 0))
-          return { messages, more: true };
-        messages.push(unpacked.entry);
-      }
-      if (found.length < count) return { messages, more: false };
-    }
+    return this.reads.pending(mailbox, after, maxEntries, maxBytes);
   }
 
-  override async size(mailbox: Address): Promise<number> {
-    const state = await this.state(mailbox);
-    if (state === null) return 0;
-    if (state.due === 0 || state.due > this.options.clock.now()) return state.pending;
-    await this.expire(mailbox);
-    return (await this.state(mailbox))?.pending ?? 0;
+  override size(mailbox: Address): Promise<number> {
+    return this.reads.size(mailbox);
   }
 
-  override async clear(mailbox: Address): Promise<number> {
-    return (await this.onMailbox(this.scripts.clear, mailbox, this.options.clock.now(), [])) as unknown as number;
+  override glance(mailboxes: readonly Address[]): Promise<readonly (Glance | null)[]> {
+    return this.reads.glance(mailboxes);
   }
 
-  override async glance(mailboxes: readonly Address[]): Promise<readonly (Glance | null)[]> {
-    const glances = await Promise.allSettled(mailboxes.map((mailbox) => this.glanceAt(mailbox)));
-    const failed = glances.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
-    const away = failed.find(({ reason }) => reason instanceof RelayError);
-    if (away !== undefined) throw away.reason;
-    if (failed.length > 0) {
-      this.options.logger?.error('mailboxes that cannot be read', failed[0]!.reason, { count: failed.length });
-    }
-    return glances.map((glance) => (glance.status === 'fulfilled' ? glance.value : null));
-  }
-
-  override async history(
+  override history(
     mailbox: Address,
     before: EntryId | null,
     maxEntries: number,
     maxBytes: number,
   ): Promise<HistoryPage> {
-    const messages: MessageEntry[] = [];
-    const now = this.options.clock.now();
-    let position = before;
-    let bytes = 0;
-    // No more than can be expected to fit: a page must not cost a hundred times what it holds.
-    const mean = Math.max(1, (await this.state(mailbox))?.meanBytes ?? 1);
-    const count = Math.min(maxEntries + 1, HISTORY_PAGE, Math.ceil(maxBytes / mean) + 1);
-    for (;;) {
-      const end = position === null ? '+' : `(${position}`;
-      const key = this.key('mb', mailbox);
-      const found = (await this.options.client.command('XREVRANGE', key, end, '-', 'COUNT', count)) as StreamReply;
-      for (const [id, fields] of found) {
-        const unpacked = unpackEntry(id, fields[1] ?? '');
-        if (isShown(unpacked, now) && unpacked.entry.kind === 'message') {
-          bytes += Buffer.byteLength(unpacked.entry.content);
-          if (messages.length === maxEntries || (bytes > maxBytes && messages.length > 0)) {
-            return { messages, next: messages.at(-1)!.id };
-          }
-          messages.push(unpacked.entry);
-        }
-        position = id as EntryId;
-      }
-      if (found.length < count) return { messages, next: null };
-    }
+    return this.reads.history(mailbox, before, maxEntries, maxBytes);
   }
 
-  /**
-   * One node at a time; each call works through some buckets. Redis serves nobody else while it works through what one
-   * write brought, so each of those is small.
-   */
-  override async purge(): Promise<boolean> {
-    const { client, backplane } = this.options;
-    const lock = `${client.prefix}lock:purge`;
-    if (!this.isPurging) {
-      const locked = await client.command('SET', lock, backplane.node, 'NX', 'PX', PURGE_LEASE_MS);
-      if (locked !== 'OK') return false;
-      this.isPurging = true;
-    }
-    const end = this.nextBucket + BUCKETS_PER_TURN;
-    while (this.nextBucket < end) {
-      const isUnfinished = await this.purgeBuckets(this.nextBucket, this.nextBucket + BUCKETS_PER_CALL);
-      if (isUnfinished) return true;
-      this.nextBucket += BUCKETS_PER_CALL;
-    }
-    if (this.nextBucket < BUCKETS) return true;
-    this.nextBucket = 0;
-    this.isPurging = false;
-    await client.command('DEL', lock);
-    return false;
+  override purge(): Promise<boolean> {
+    return this.expiry.run();
   }
 
-  /** true: there is more in them. */
-  private async purgeBuckets(from: number, to: number): Promise<boolean> {
-    const { client, clock } = this.options;
-    const range = ['-inf', clock.now(), 'LIMIT', 0, DUE_PER_BUCKET] as const;
-    const dueIn = (kind: 'exp' | 'ghx'): Promise<Address[][]> => {
-      const keys = Array.from({ length: to - from }, (_, i) => this.bucketKey(kind, from + i));
-      return Promise.all(keys.map((key) => client.command('ZRANGEBYSCORE', key, ...range) as Promise<Address[]>));
-    };
-    const [due, ghosts] = await Promise.all([dueIn('exp'), dueIn('ghx')]);
-    const withGhosts = new Set(ghosts.flat());
-    const mailboxes = [...new Set([...due.flat(), ...withGhosts])];
-    let isAnyDone = false;
-    for (let i = 0; i < mailboxes.length; i += MAILBOXES_PER_CALL) {
-      const some = mailboxes
-        .slice(i, i + MAILBOXES_PER_CALL)
-        .map((mailbox) => this.expire(mailbox, withGhosts.has(mailbox)));
-      const results = await Promise.allSettled(some);
-      // One damaged mailbox must not keep the others; a store that is away ends the round.
-      const away = results.find((one) => one.status === 'rejected' && one.reason instanceof RelayError);
-      if (away?.status === 'rejected') throw away.reason as RelayError;
-      isAnyDone ||= results.some(({ status }) => status === 'fulfilled');
-    }
-    return isAnyDone && [...due, ...ghosts].some(({ length }) => length === DUE_PER_BUCKET);
+  override owed(): Promise<readonly OwedReceipts[]> {
+    return this.receipts.due();
   }
 
-  override async owed(): Promise<readonly OwedReceipts[]> {
-    const items: OwedItem[] = [];
-    for (let bucket = 0; bucket < BUCKETS; bucket += BUCKETS_PER_TURN) {
-      const due = await Promise.all(Array.from({ length: BUCKETS_PER_TURN }, (_, i) => this.dueIn(bucket + i)));
-      items.push(...due.flat());
-    }
-    return Promise.all(items.map((item) => this.owedReceipts(item)));
-  }
-
-  override async settle(owed: readonly Owed[]): Promise<void> {
-    const byBucket = new Map<number, string[]>();
-    for (const one of owed) {
-      const separator = one.indexOf('/');
-      const bucket = Number(one.slice(0, separator));
-      const fields = byBucket.get(bucket);
-      if (fields === undefined) byBucket.set(bucket, [one.slice(separator + 1)]);
-      else fields.push(one.slice(separator + 1));
-    }
-    await Promise.all(
-      [...byBucket].map(([bucket, fields]) =>
-        this.options.client.command('HDEL', this.bucketKey('out', bucket), ...fields),
-      ),
-    );
+  override settle(owed: readonly Owed[]): Promise<void> {
+    return this.receipts.settle(owed);
   }
 
   override ledger(): Promise<Ledger> {
-    const { ledgerMaxAgeMs = 1_000 } = this.options;
-    const at = performance.now();
-    if (this.ledgerRead !== null && at - this.ledgerRead.at < ledgerMaxAgeMs) return this.ledgerRead.ledger;
-    const ledger = this.readLedger();
-    this.ledgerRead = { at, ledger };
-    // A failure is not an answer to keep.
-    ledger.catch(() => (this.ledgerRead = null));
-    return ledger;
+    return this.totals.read();
   }
 
   override now(): number {
@@ -418,7 +259,7 @@ export class RedisQueueRepository extends QueueRepository {
   override async reach(): Promise<void> {
     const { client } = this.options;
     const buckets = client.isCluster ? this.bucketOfEachPrimary() : [0];
-    await Promise.all(buckets.map((bucket) => client.command('HGET', this.bucketKey('tot', bucket), 'a')));
+    await Promise.all(buckets.map((bucket) => client.command('HGET', this.keys.bucket('tot', bucket), 'a')));
   }
 
   override onAppended(listener: AppendedElsewhere): void {
@@ -436,7 +277,7 @@ export class RedisQueueRepository extends QueueRepository {
     let waiting = this.replicating.get(group);
     if (waiting === undefined) {
       setImmediate(() => this.replicating.delete(group));
-      waiting = client.commandBeside(this.key('mb', mailbox), 'WAIT', 1, REPLICATED_WITHIN_MS).then((replicas) => {
+      waiting = client.commandBeside(this.keys.one('mb', mailbox), 'WAIT', 1, REPLICATED_WITHIN_MS).then((replicas) => {
         if (Number(replicas) < 1) throw new RelayError('store_unavailable', 'No replica has the message yet');
       });
       this.replicating.set(group, waiting);
@@ -454,109 +295,6 @@ export class RedisQueueRepository extends QueueRepository {
     return [...buckets.values()];
   }
 
-  /** Goes on where the last call stopped, until something is due or, for now, enough was looked through. */
-  private async dueIn(bucket: number): Promise<OwedItem[]> {
-    const now = this.options.clock.now();
-    let cursor = this.owedCursors.get(bucket) ?? '0';
-    let due: OwedItem[] = [];
-    for (let page = 0; page < OWED_PAGES && due.length === 0; page++) {
-      const args = [now, now + OWED_FOR_MS, cursor];
-      const reply = await this.options.client.run(this.scripts.owed, [this.bucketKey('out', bucket)], args);
-      const [next = '0', ...found] = reply as string[];
-      due = parseOwed(bucket, found);
-      cursor = next;
-      if (cursor === '0') break;
-    }
-    if (cursor === '0') this.owedCursors.delete(bucket);
-    else this.owedCursors.set(bucket, cursor);
-    return due;
-  }
-
-  private async readLedger(): Promise<Ledger> {
-    const sum = { a: 0, k: 0, x: 0, d: 0, b: 0, r: 0 };
-    const replies = await Promise.all(
-      Array.from({ length: BUCKETS }, (_, bucket) =>
-        this.options.client.command('HMGET', this.bucketKey('tot', bucket), 'a', 'k', 'x', 'd', 'b', 'r'),
-      ),
-    );
-    for (const reply of replies as (string | null)[][]) {
-      Object.keys(sum).forEach((field, i) => (sum[field as keyof typeof sum] += Number(reply[i] ?? 0)));
-    }
-    if (sum.r > this.rebuilt) this.options.logger?.error('damaged mailboxes were rebuilt', undefined, { count: sum.r });
-    this.rebuilt = sum.r;
-    const { a: accepted, k: acknowledged, x: expired, d: dropped, b: mailboxes } = sum;
-    return {
-      accepted,
-      acknowledged,
-      expired,
-      dropped,
-      pending: accepted - acknowledged - expired - dropped,
-      mailboxes,
-    };
-  }
-
-  /** A `delivered` that nobody passed on is owed no more once its `read` is: it would turn the tick back. */
-  private async owedReceipts(item: OwedItem): Promise<OwedReceipts> {
-    const { owed, mailbox, kind } = item;
-    const receipts = receiptsOf(item);
-    if (kind !== 'delivered' || receipts.length === 0) return { owed, receipts };
-    const digests = receipts.map(({ to, receipt }) => digestOf(to, receipt.messageId));
-    const records = (await this.options.client.command('HMGET', this.key('st', mailbox), ...digests)) as (
-      string | null
-    )[];
-    return { owed, receipts: receipts.filter((_, i) => records[i]?.split(' ', 3)[2]?.includes('r') !== true) };
-  }
-
-  private async expire(mailbox: Address, withGhosts = false): Promise<void> {
-    await this.onMailbox(this.scripts.expire, mailbox, this.options.clock.now(), withGhosts ? [1] : []);
-  }
-
-  private async state(mailbox: Address): Promise<State | null> {
-    const reply = await this.orRebuilt(mailbox, () =>
-      this.options.client.run(this.scripts.state, [this.key('st', mailbox)], []),
-    );
-    if (reply === null) return null;
-    const [last = 0, lastMs = 0, droppedUpTo = 0, furthest = 0, furthestMs = 0, pending = 0, due = 0, meanBytes = 0] = (
-      reply as Reply
-    ).map(Number);
-    return {
-      head: last === 0 ? null : formatEntryId(lastMs, last),
-      droppedUpTo,
-      furthest: furthest === 0 ? null : formatEntryId(furthestMs, furthest),
-      pending,
-      due,
-      meanBytes,
-    };
-  }
-
-  private async glanceAt(mailbox: Address): Promise<Glance> {
-    const keys = [this.key('st', mailbox), this.key('mb', mailbox)];
-    const reply = await this.orRebuilt(mailbox, () =>
-      this.options.client.run(this.scripts.glance, keys, [this.listener(mailbox)]),
-    );
-    const [last, lastMs, others, devices, ...claimed] = reply as Reply;
-    const claims = new Map<DeviceId, number>();
-    for (let i = 0; i < claimed.length; i += 2) claims.set(String(claimed[i]), Number(claimed[i + 1]));
-    const head = last === 0 ? null : formatEntryId(Number(lastMs), Number(last));
-    return { head, devices: Number(devices), claims, isHeldElsewhere: Number(others) > 0 };
-  }
-
-  /** A script that only reads says that the state is damaged; any that writes makes it anew first. */
-  private async orRebuilt(mailbox: Address, look: () => Promise<unknown>): Promise<unknown> {
-    const reply = await look();
-    if (reply !== 'damaged') return reply;
-    await this.expire(mailbox);
-    const again = await look();
-    if (again === 'damaged') throw new Error('A state is damaged and cannot be rebuilt');
-    return again;
-  }
-
-  private async range(mailbox: Address, after: EntryId | null, count: number): Promise<StreamReply> {
-    const start = after === null ? '-' : `(${after}`;
-    const reply = await this.options.client.command('XRANGE', this.key('mb', mailbox), start, '+', 'COUNT', count);
-    return reply as StreamReply;
-  }
-
   private batchWithin(limits: MailboxLimits): AppendBatch {
     let batch = this.batches.get(limits);
     if (batch === undefined) {
@@ -565,7 +303,7 @@ export class RedisQueueRepository extends QueueRepository {
         client,
         node: backplane.node,
         now: () => clock.now(),
-        keysOf: (mailbox) => this.keysOf(mailbox),
+        keysOf: (mailbox) => this.keys.of(mailbox),
         listensTo: (mailbox) => backplane.isJoined('mailbox', mailbox),
         stored: (mailbox, message, place, others) => this.stored(mailbox, message, place, others),
         answered: (mailbox, message, reply) => this.answered(mailbox, message, reply),
@@ -607,22 +345,12 @@ export class RedisQueueRepository extends QueueRepository {
     return this.options.durability === 'replica' ? this.replicated(mailbox).then(() => appended) : appended;
   }
 
-  private onMailbox(script: Script, mailbox: Address, now: number, args: readonly (string | number)[]): Promise<Reply> {
-    return this.options.client.run(script, this.keysOf(mailbox), [now, mailbox, ...args]) as Promise<Reply>;
+  private async expire(mailbox: Address, withGhosts = false): Promise<void> {
+    await this.onMailbox(this.scripts.expire, mailbox, this.options.clock.now(), withGhosts ? [1] : []);
   }
 
-  /** Kept for those in use: making them costs as much as the rest of a call. */
-  private keysOf(mailbox: Address): readonly string[] {
-    let keys = this.keys.get(mailbox);
-    if (keys === undefined) {
-      if (this.keys.size >= MAX_KEPT_KEYS) this.keys.clear();
-      const { prefix } = this.options.client;
-      const shared = `:{${bucketOf(mailbox)}}`;
-      const own = `${shared}:${mailbox}`;
-      keys = [`${prefix}mb${own}`, `${prefix}st${own}`, `${prefix}tot${shared}`, `${prefix}exp${shared}`];
-      this.keys.set(mailbox, keys);
-    }
-    return keys;
+  private onMailbox(script: Script, mailbox: Address, now: number, args: readonly (string | number)[]): Promise<Reply> {
+    return this.options.client.run(script, this.keys.of(mailbox), [now, mailbox, ...args]) as Promise<Reply>;
   }
 
   /** Whether this node listens to the mailbox, and its name: what a script needs to wake the others. */
@@ -630,34 +358,10 @@ export class RedisQueueRepository extends QueueRepository {
     const { backplane } = this.options;
     return backplane.isJoined('mailbox', mailbox) ? this.listening : this.notListening;
   }
-
-  private key(kind: 'mb' | 'st', mailbox: Address): string {
-    return `${this.options.client.prefix}${kind}:{${bucketOf(mailbox)}}:${mailbox}`;
-  }
-
-  private bucketKey(kind: 'exp' | 'ghx' | 'out' | 'tot', bucket: number): string {
-    return `${this.options.client.prefix}${kind}:{${bucket}}`;
-  }
-}
-
-function isShown(unpacked: Unpacked | null, now: number): unpacked is Unpacked {
-  return unpacked !== null && unpacked.expiresAt > now;
 }
 
 function idOrNull(value: string | number | undefined): EntryId | null {
   return value === '' || value === undefined ? null : (value as EntryId);
-}
-
-function laterOf(a: EntryId | null, b: EntryId | null): EntryId | null {
-  return a === null || (b !== null && isLater(b, a)) ? b : a;
-}
-
-/** As mailbox.lua's `digestOf`. */
-function digestOf(sender: Address, messageId: string): string {
-  return createHash('sha1')
-    .update(sender + messageId)
-    .digest('hex')
-    .slice(0, 22);
 }
 
 function owedIn(mailbox: Address, name: string | number | undefined): Owed | null {

@@ -1,0 +1,84 @@
+import type { Address } from '@relay/protocol';
+import { createHash } from 'node:crypto';
+import type { RedisClient, Script } from '../redis/redis-client.redis.js';
+import { BUCKETS } from '../redis/redis-key.redis.js';
+import type { MailboxKeys } from './mailbox-keys.redis.js';
+import { type OwedItem, parseOwed, receiptsOf } from './owed.redis.js';
+import type { Owed, OwedReceipts } from './queue.repository.js';
+
+const BUCKETS_PER_TURN = 256;
+const OWED_FOR_MS = 30_000;
+/** Of a bucket in one call; a page has about a hundred. */
+const OWED_PAGES = 20;
+
+/** Receipts that nobody passed on, in all buckets. */
+export class OwedInRedis {
+  /** Where to go on in buckets that owe more than a call looks through. */
+  private readonly cursors = new Map<number, string>();
+
+  constructor(
+    private readonly client: RedisClient,
+    private readonly keys: MailboxKeys,
+    private readonly script: Script,
+    private readonly now: () => number,
+  ) {}
+
+  async due(): Promise<readonly OwedReceipts[]> {
+    const items: OwedItem[] = [];
+    for (let bucket = 0; bucket < BUCKETS; bucket += BUCKETS_PER_TURN) {
+      const due = await Promise.all(Array.from({ length: BUCKETS_PER_TURN }, (_, i) => this.dueIn(bucket + i)));
+      items.push(...due.flat());
+    }
+    return Promise.all(items.map((item) => this.owedReceipts(item)));
+  }
+
+  async settle(owed: readonly Owed[]): Promise<void> {
+    const byBucket = new Map<number, string[]>();
+    for (const one of owed) {
+      const separator = one.indexOf('/');
+      const bucket = Number(one.slice(0, separator));
+      const fields = byBucket.get(bucket);
+      if (fields === undefined) byBucket.set(bucket, [one.slice(separator + 1)]);
+      else fields.push(one.slice(separator + 1));
+    }
+    await Promise.all(
+      [...byBucket].map(([bucket, fields]) => this.client.command('HDEL', this.keys.bucket('out', bucket), ...fields)),
+    );
+  }
+
+  /** Goes on where the last call stopped, until something is due or, for now, enough was looked through. */
+  private async dueIn(bucket: number): Promise<OwedItem[]> {
+    const now = this.now();
+    let cursor = this.cursors.get(bucket) ?? '0';
+    let due: OwedItem[] = [];
+    for (let page = 0; page < OWED_PAGES && due.length === 0; page++) {
+      const args = [now, now + OWED_FOR_MS, cursor];
+      const reply = await this.client.run(this.script, [this.keys.bucket('out', bucket)], args);
+      const [next = '0', ...found] = reply as string[];
+      due = parseOwed(bucket, found);
+      cursor = next;
+      if (cursor === '0') break;
+    }
+    if (cursor === '0') this.cursors.delete(bucket);
+    else this.cursors.set(bucket, cursor);
+    return due;
+  }
+
+  /** A `delivered` that nobody passed on is owed no more once its `read` is: it would turn the tick back. */
+  private async owedReceipts(item: OwedItem): Promise<OwedReceipts> {
+    const { owed, mailbox, kind } = item;
+    const receipts = receiptsOf(item);
+    if (kind !== 'delivered' || receipts.length === 0) return { owed, receipts };
+    const digests = receipts.map(({ to, receipt }) => digestOf(to, receipt.messageId));
+    const records = (await this.client.command('HMGET', this.keys.one('st', mailbox), ...digests)) as (string | null)[];
+    return { owed, receipts: receipts.filter((_, i) => records[i]?.split(' ', 3)[2]?.includes('r') !== true) };
+  }
+}
+
+/** As mailbox.lua's `digestOf`. */
+function digestOf(sender: Address, messageId: string): string {
+  return createHash('sha1')
+    .update(sender + messageId)
+    .digest('hex')
+    .slice(0, 22);
+}
