@@ -170,6 +170,16 @@ describe('settings', () => {
   ])('TRUST_PROXY=%s is understood', (text, expected) => {
     expect(loadSettings({ TRUST_PROXY: text }).trustProxy).toEqual(expected);
   });
+
+  it.each([
+    ['true', 'production', true],
+    ['false', 'development', false],
+    ['', 'production', false],
+    ['', 'development', true],
+  ])('DOCS_CONSOLE=%s is understood in %s', (text, environment, expected) => {
+    const settings = { DOCS_CONSOLE: text, NODE_ENV: environment, AUTH_MODE: 'open' };
+    expect(loadSettings(settings).docsConsole).toBe(expected);
+  });
 });
 
 describe('a wrong value', () => {
@@ -205,6 +215,7 @@ describe('a wrong value', () => {
     ['MAX_CONNECTIONS_PER_IP', ['0']],
     ['MAX_CONNECTIONS', ['-1', '1.5']],
     ['DRAIN_SECONDS', ['-1', '3601', 'soon']],
+    ['DOCS_CONSOLE', ['yes', '1', 'True', 'on']],
   ])('of %s is refused by name, with what it must be and what it is', (name, values) => {
     const { must } = SETTING_ROWS.find((row) => row.name === name)!;
     for (const value of values) {
