@@ -96,6 +96,7 @@ describe('settings', () => {
       MAX_CONNECTIONS: '4',
       METRICS_PORT: '9000',
       METRICS_HOST: '::1',
+      DOCS_CONSOLE: 'true',
       DRAIN_SECONDS: '2.5',
       ADMIN_TOKEN: 'a-token-of-exactly-32-characters',
       TLS_CERT_FILE: '/etc/cert.pem',
@@ -103,6 +104,7 @@ describe('settings', () => {
     });
     expect({ ...settings }).toEqual({
       adminToken: 'a-token-of-exactly-32-characters',
+      docsConsole: true,
       port: 0,
       host: '::1',
       environment: 'production',
