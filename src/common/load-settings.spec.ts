@@ -99,6 +99,7 @@ describe('settings', () => {
       MAX_CONNECTIONS: '4',
       METRICS_PORT: '9000',
       METRICS_HOST: '::1',
+      DOCS_CONSOLE: 'true',
       DRAIN_SECONDS: '2.5',
       ADMIN_TOKEN: 'a-token-of-exactly-32-characters',
       TLS_CERT_FILE: '/etc/cert.pem',
@@ -106,6 +107,7 @@ describe('settings', () => {
     });
     expect({ ...settings }).toEqual({
       adminToken: 'a-token-of-exactly-32-characters',
+      docsConsole: true,
       port: 0,
       host: '::1',
       environment: 'production',
@@ -175,6 +177,16 @@ describe('settings', () => {
   ])('TRUST_PROXY=%s is understood', (text, expected) => {
     expect(loadSettings({ TRUST_PROXY: text }).trustProxy).toEqual(expected);
   });
+
+  it.each([
+    ['true', 'production', true],
+    ['false', 'development', false],
+    ['', 'production', false],
+    ['', 'development', true],
+  ])('DOCS_CONSOLE=%s is understood in %s', (text, environment, expected) => {
+    const settings = { DOCS_CONSOLE: text, NODE_ENV: environment, AUTH_MODE: 'open' };
+    expect(loadSettings(settings).docsConsole).toBe(expected);
+  });
 });
 
 describe('a wrong value', () => {
@@ -213,6 +225,7 @@ describe('a wrong value', () => {
     ['MAX_CONNECTIONS_PER_IP', ['0']],
     ['MAX_CONNECTIONS', ['-1', '1.5']],
     ['DRAIN_SECONDS', ['-1', '3601', 'soon']],
+    ['DOCS_CONSOLE', ['yes', '1', 'True', 'on']],
   ])('of %s is refused by name, with what it must be and what it is', (name, values) => {
     const { must } = SETTING_ROWS.find((row) => row.name === name)!;
     for (const value of values) {
