@@ -50,6 +50,7 @@ export default {
         '/slow-consumer\\.spec',
         '/hostile-slow\\.spec',
         '/e2e/start\\.spec',
+        '/e2e/cli\\.spec',
         '/tls\\.spec',
         '/protocol-clients\\.spec',
         '/protocol-planted\\.spec',

@@ -37,6 +37,8 @@ export interface ClientOptions {
   readonly onMessage: InboxHandlers['onMessage'];
   /** The same for receipts, where the application keeps them. */
   readonly onReceipt?: InboxHandlers['onReceipt'];
+  /** As `on('state', …)`, from the first attempt on: `connect` resolves only once the relay has let us in. */
+  readonly onState?: (event: ClientEvents['state']) => void;
   /** Messages and receipts under way to this device, 1 to 1024. */
   readonly window?: number;
   /** Messages on their way to one recipient at a time; above 1 a refused one may be overtaken. */
@@ -78,6 +80,7 @@ export class RelayClient {
     private readonly parts: { readonly store: ClientStore; readonly session: Session; readonly seen: Seen },
   ) {
     const { store, session, seen } = parts;
+    if (options.onState !== undefined) this.on('state', options.onState);
     const transmit = (frame: object): boolean => this.link.send(frame);
     this.presence = new Presence(transmit);
     this.pages = new History(transmit);
@@ -369,7 +372,7 @@ export class RelayClient {
   }
 }
 
-/** Opens, starts, and resolves once the relay has let us in. Rejects where it will not; while it is away, this waits. */
+/** Opens, starts, and resolves once the relay has let us in. Rejects where it will not; while it is away, this waits, and `onState` tells why. */
 export async function connect(options: ClientOptions): Promise<RelayClient> {
   const client = await RelayClient.open(options);
   client.start();

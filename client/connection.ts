@@ -27,6 +27,8 @@ export interface Ending {
   readonly ownError: ClientError | null;
   /** What the relay asked to wait. */
   readonly waitMs: number | null;
+  /** What the socket told, where it told anything. */
+  readonly cause: unknown;
 }
 
 export interface ConnectionListener {
@@ -51,6 +53,7 @@ export class Connection {
   private hasEnded = false;
   private relayError: ErrorCode | null = null;
   private waitMs: number | null = null;
+  private cause: unknown;
   private stopTimer: () => void;
 
   constructor(
@@ -64,7 +67,7 @@ export class Connection {
     this.socket.addEventListener('message', ({ data }) => this.receive(data));
     this.socket.addEventListener('close', (event) => this.end(closeOf(event)));
     // A close follows; without a listener `ws` would throw.
-    this.socket.addEventListener('error', () => undefined);
+    this.socket.addEventListener('error', ({ error }) => (this.cause = error));
   }
 
   send(frame: object): void {
@@ -147,10 +150,10 @@ export class Connection {
     if (this.hasEnded) return;
     this.hasEnded = true;
     this.stopTimer();
-    const { relayError, waitMs } = this;
+    const { relayError, waitMs, cause } = this;
     // Does nothing to one that is closed already.
     this.socket.close(NORMAL_CLOSURE);
-    this.listener.ended({ code, reason, relayError, ownError, waitMs });
+    this.listener.ended({ code, reason, relayError, ownError, waitMs, cause });
   }
 }
 

@@ -17,6 +17,8 @@ export interface SocketEvent {
   readonly data?: unknown;
   readonly code?: number;
   readonly reason?: string;
+  /** Of an error: browsers tell nothing, Node and `ws` why nobody could be reached. */
+  readonly error?: unknown;
 }
 
 /** As much of a WebSocket as is used: those of browsers, Node, React Native and `ws` have it. */

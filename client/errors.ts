@@ -20,7 +20,12 @@ export const CLIENT_ERRORS = {
   key_unsigned: 'The key is not signed by its address',
   key_changed: 'The key is another than before, and was not accepted yet',
   key_rolled_back: 'The key is older than the one that was accepted',
+  unreachable: 'The relay cannot be reached',
+  lost: 'The connection ended; another is tried',
+  session_ended: 'The session was ended or has expired; the next start proves the address anew',
 } as const;
+
+const PASSING: readonly string[] = ['offline', 'no_verdict', 'unreachable', 'lost'];
 
 export type ClientErrorCode = ErrorCode | keyof typeof CLIENT_ERRORS;
 
@@ -52,7 +57,7 @@ export class ClientError extends Error {
 
   /** Whether the same may succeed later, unchanged. */
   get isRetryable(): boolean {
-    return isRelayCode(this.code) ? ERRORS[this.code].retryable : this.code === 'offline' || this.code === 'no_verdict';
+    return isRelayCode(this.code) ? ERRORS[this.code].retryable : PASSING.includes(this.code);
   }
 }
 

@@ -9,7 +9,7 @@ import type { Receipt } from './outgoing.js';
 export type State = 'connecting' | 'syncing' | 'online' | 'waiting' | 'stopped';
 
 export interface ClientEvents {
-  /** `retryInMs` where it is `waiting`; `error` where it `stopped` by itself. */
+  /** `waiting`: `error` says why the last attempt failed or ended, `retryInMs` when the next comes. `stopped`: `error` where it did so by itself. */
   state: { readonly state: State; readonly retryInMs?: number; readonly error?: ClientError };
   /** At once when it arrives; never backwards for a message that was sent in this process. */
   receipt: Receipt;

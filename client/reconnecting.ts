@@ -1,9 +1,9 @@
-import type { WelcomeFrame } from '@relay/protocol';
+import { CLOSE_CODES, ERRORS, type WelcomeFrame } from '@relay/protocol';
 import { Backoff, mayReconnect } from './backoff.js';
 import { Connection, type Ending, type Opening } from './connection.js';
 import type { IncomingFrame } from './decode.js';
 import type { Environment } from './environment.js';
-import { ClientError } from './errors.js';
+import { CLIENT_ERRORS, ClientError } from './errors.js';
 import type { ClientEvents, State } from './events.js';
 
 export interface ReconnectingHost {
@@ -94,13 +94,14 @@ export class Reconnecting {
   }
 
   private ended(ending: Ending): void {
+    const { isWelcomed } = this;
     this.forgetConnection();
     if (ending.code === SESSION_REVOKED) this.host.revoked();
     const isFinal = ending.ownError !== null || !mayReconnect(ending.code, ending.relayError);
     if (isFinal) return this.change({ state: 'stopped', error: ending.ownError ?? errorOf(ending) });
     // The relay spreads its own clients: what it asks for is waited, and no more.
     const retryInMs = ending.waitMs ?? this.backoff.nextMs();
-    this.change({ state: 'waiting', retryInMs });
+    this.change({ state: 'waiting', retryInMs, error: passingErrorOf(ending, isWelcomed) });
     this.cancelTimer = this.environment.clock.after(retryInMs, () => this.connect());
   }
 
@@ -120,6 +121,22 @@ export class Reconnecting {
 }
 
 function errorOf({ code, reason, relayError }: Ending): ClientError {
+  if (code === SESSION_REVOKED) return new ClientError('session_ended');
   const message = `The relay ended the connection: ${code}${reason === '' ? '' : ` ${reason}`}`;
   return relayError === null ? new ClientError('ended', { message }) : new ClientError(relayError);
+}
+
+/** Why another attempt is needed: what people are shown who wait. */
+function passingErrorOf({ code, reason, relayError, cause }: Ending, wasWelcomed: boolean): ClientError {
+  if (relayError !== null && ERRORS[relayError].closeCode === code) return new ClientError(relayError, { cause });
+  const own = wasWelcomed ? 'lost' : 'unreachable';
+  const known: Readonly<Record<number, { readonly reason: string }>> = CLOSE_CODES;
+  const details = [wordsOf(cause), reason, known[code]?.reason].find((text) => text !== undefined && text !== '');
+  return new ClientError(own, { message: details && `${CLIENT_ERRORS[own]}: ${details}`, cause });
+}
+
+/** Of what a socket threw: where nobody listens on either address of localhost, Node's error has a code and no text. */
+function wordsOf(cause: unknown): string | undefined {
+  const { code, message } = Object(cause) as { readonly code?: unknown; readonly message?: unknown };
+  return [message, code].find((text): text is string => typeof text === 'string' && text !== '');
 }

@@ -1,38 +1,27 @@
 import 'reflect-metadata';
 import { createApp } from './app/create-app.js';
+import { listen } from './app/listen.js';
 import { readSettings } from './app/read-settings.js';
+import { stopping } from './app/stopping.js';
 import { SystemClock } from './common/clock.js';
 import { SettingsError } from './common/load-settings.js';
 import { Logger } from './common/logger.js';
 import type { Settings } from './common/settings.js';
-import { EXIT_CONFIGURATION, EXIT_UNAVAILABLE, StartError } from './common/start-error.js';
-
-/** Beyond the drain; longer than everything in it takes. */
-const LAST_RESORT_SECONDS = 15;
+import { EXIT_CONFIGURATION, StartError } from './common/start-error.js';
 
 async function start(settings: Settings): Promise<void> {
-  const { environment, logLevel, host, port, authMode, browserSignIn, publicDomain, storage, drainSeconds } = settings;
+  const { environment, logLevel, authMode, browserSignIn, publicDomain, storage, drainSeconds } = settings;
   const logger = Logger.create({ level: logLevel, json: environment === 'production' });
   const app = await createApp({ settings, clock: new SystemClock(), logger });
   process.on('uncaughtException', (error) => fatal(logger, error));
   process.on('unhandledRejection', (error) => fatal(logger, error));
-  let isStopping = false;
-  const stop = (signal: string): void => {
-    if (isStopping) {
-      logger.warn('stopped at once', { signal });
-      process.exit(1);
-    }
-    isStopping = true;
-    logger.info('stopping', { signal });
-    setTimeout(
-      () => fatal(logger, new Error('the drain did not end')),
-      (drainSeconds + LAST_RESORT_SECONDS) * 1000,
-    ).unref();
-    app.close().then(
-      () => process.exit(0),
-      (error: unknown) => fatal(logger, error),
-    );
-  };
+  const stop = stopping({
+    logger,
+    drainSeconds,
+    close: () => app.close(),
+    exit: (code) => process.exit(code),
+    after: (delayMs, run) => void setTimeout(run, delayMs).unref(),
+  });
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
 
@@ -44,14 +33,8 @@ async function start(settings: Settings): Promise<void> {
   }
   if (environment === 'production' && publicDomain === '') logger.warn('no PUBLIC_DOMAIN: nobody can sign in');
   if (storage === 'memory') logger.warn('STORAGE=memory: everything is forgotten when the relay stops');
-  try {
-    await app.listen(port, host);
-  } catch (error) {
-    if (error instanceof StartError) throw error;
-    logger.error('cannot listen', error, { host, port });
-    process.exit(EXIT_UNAVAILABLE);
-  }
-  logger.info('relay listening', { url: await app.getUrl(), docs: `${await app.getUrl()}/docs` });
+  const url = await listen(app, settings);
+  logger.info('relay listening', { url, docs: `${url}/docs` });
 }
 
 function fatal(logger: Logger, error: unknown): void {

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
@@ -55,6 +55,24 @@ describe('the packed package', () => {
         .filter((target) => !/^(\.|node:|@noble\/|ws$)/.test(target)),
     );
     expect(foreign).toEqual([]);
+  });
+
+  it('has pages whose links lead somewhere: into the package, or to an address', () => {
+    const pages = filesOf(installed).filter((file) => file.endsWith('.md'));
+    expect(pages.length).toBeGreaterThan(1);
+    const dead = pages.flatMap((page) =>
+      [...readFileSync(page, 'utf8').matchAll(/\]\(([^)#\s]+)/g)]
+        .map(([, target]) => target!)
+        .filter((target) => !/^https?:/.test(target) && !existsSync(join(dirname(page), target)))
+        .map((target) => `${page}: ${target}`),
+    );
+    expect(dead).toEqual([]);
+  });
+
+  it('begins with an example of at most 15 lines', () => {
+    const [, example = ''] = /```js\n([^]*?)```/.exec(readFileSync(join(installed, 'README.md'), 'utf8')) ?? [];
+    expect(example).toContain('encryption.send');
+    expect(example.trimEnd().split('\n').length).toBeLessThanOrEqual(15);
   });
 
   it('runs', () => {

@@ -68,12 +68,37 @@ describe('a connection that ends', () => {
   it('is followed by another, later and later', async () => {
     for (const waitMs of [500, 1000, 2000]) {
       relay.last.closed(1006);
-      expect(states.at(-1)).toEqual({ state: 'waiting', retryInMs: waitMs });
+      expect(states.at(-1)).toMatchObject({ state: 'waiting', retryInMs: waitMs });
       await timers.advance(waitMs - 1);
       const { length } = relay.sockets;
       await timers.advance(1);
       expect(relay.sockets).toHaveLength(length + 1);
     }
+  });
+
+  it('says why it waits: that nobody could be reached, with what the socket knew, or that one was lost', async () => {
+    relay.last.failed(Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:1'), { code: 'ECONNREFUSED' }));
+    relay.last.closed(1006);
+    const unreachable = 'The relay cannot be reached';
+    expect(states.at(-1)?.error).toMatchObject({
+      code: 'unreachable',
+      message: `${unreachable}: connect ECONNREFUSED 127.0.0.1:1`,
+      isRetryable: true,
+    });
+    await timers.advance(500);
+    // Of several addresses that all refused, Node has one error without a text.
+    relay.last.failed(Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' }));
+    relay.last.closed(1006);
+    expect(states.at(-1)?.error).toMatchObject({ code: 'unreachable', message: `${unreachable}: ECONNREFUSED` });
+    await timers.advance(1000);
+    // A browser tells nothing.
+    relay.last.failed(undefined);
+    relay.last.closed(1006);
+    expect(states.at(-1)?.error).toMatchObject({ code: 'unreachable', message: unreachable });
+    await timers.advance(2000);
+    relay.last.welcome();
+    relay.last.closed(1006);
+    expect(states.at(-1)?.error).toMatchObject({ code: 'lost', message: 'The connection ended; another is tried' });
   });
 
   it('starts from the beginning after one that lived', async () => {
@@ -93,12 +118,16 @@ describe('a connection that ends', () => {
     relay.last.welcome();
     relay.last.say({ type: 'going_away', reconnectAfterMs: 7_300 });
     relay.last.closed(1012);
-    expect(states.at(-1)).toEqual({ state: 'waiting', retryInMs: 7_300 });
+    expect(states.at(-1)).toMatchObject({
+      state: 'waiting',
+      retryInMs: 7_300,
+      error: { code: 'lost', message: 'The connection ended; another is tried: service restart', isRetryable: true },
+    });
     await timers.advance(7_300);
     relay.last.open();
     relay.last.say({ type: 'error', code: 'unavailable', message: 'x', retryable: true, retryAfterMs: 2_500 });
     relay.last.closed(1013);
-    expect(states.at(-1)).toEqual({ state: 'waiting', retryInMs: 2_500 });
+    expect(states.at(-1)).toMatchObject({ state: 'waiting', retryInMs: 2_500, error: { code: 'unavailable' } });
   });
 
   it('can be followed at once where the application knows better', () => {

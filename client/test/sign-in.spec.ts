@@ -169,8 +169,9 @@ describe('signing in', () => {
     const client = await start();
     relay.last.welcome({ token: 'the-token' });
     await settled();
+    const stopped = new Promise((resolve) => client.on('state', resolve));
     relay.last.closed(4440);
-    expect(client.state).toBe('stopped');
+    expect(await stopped).toMatchObject({ state: 'stopped', error: { code: 'session_ended', isRetryable: false } });
     await settled();
     expect(await store.read('token')).toBeNull();
   });

@@ -9,6 +9,7 @@ import { restore, type RestoreMode } from '../backup/restore.redis.js';
 import { RELAY_VERSION } from '../common/version.js';
 import { auditMailboxes } from '../queue/mailbox-audit.redis.js';
 import { CommandError, EXIT } from './exit-codes.js';
+import { fileFailure } from './file-failure.js';
 import { duration, Progress } from './progress.js';
 import type { Terminal } from './terminal.js';
 import { storeNow, withRedis } from './with-redis.redis.js';
@@ -23,7 +24,7 @@ export async function backup(terminal: Terminal, path: string, { json = false }:
   try {
     const unknown = new Set<string>();
     const counts = await refusing(path, () =>
-      withRedis((client) =>
+      withRedis('backup', (client) =>
         backUp(client, {
           path,
           id: randomUUID(),
@@ -72,7 +73,7 @@ export async function restoreFile(terminal: Terminal, path: string, flags: Resto
   try {
     const size = await refusing(path, () => bytesOf(path));
     const { settings, ...done } = await refusing(path, () =>
-      withRedis(async (client, settings) => ({
+      withRedis('restore', async (client, settings) => ({
         settings,
         ...(await restore(client, {
           path,
@@ -114,14 +115,8 @@ async function refusing<T>(path: string, work: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (error instanceof BackupFileError) throw new CommandError(EXIT.failed, `${path} is refused, ${error.message}`);
     if (error instanceof Refused) throw new CommandError(EXIT.failed, error.message);
-    const { code, syscall } = error as NodeJS.ErrnoException;
-    if (
-      code !== undefined &&
-      syscall !== undefined &&
-      ['open', 'stat', 'write', 'rename', 'ftruncate'].includes(syscall)
-    ) {
-      throw new CommandError(EXIT.failed, `${path}: ${code}`);
-    }
+    const failure = fileFailure(error, path);
+    if (failure !== null) throw new CommandError(EXIT.failed, failure);
     throw error;
   }
 }

@@ -20,6 +20,7 @@ import {
   warn,
 } from './doctor.js';
 import { EXIT } from './exit-codes.js';
+import { localUrl } from './relay-url.js';
 import { paint, type Terminal } from './terminal.js';
 
 /** Looks at everything, whatever the first finding is; 1 where something fails. */
@@ -54,9 +55,8 @@ async function examine(): Promise<Finding[]> {
 
 async function isRelay({ host, port, tlsCertFile }: Settings): Promise<boolean> {
   const { health } = await import('./health.js');
-  const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
   const silent: Terminal = { out: () => undefined, err: () => undefined, isWatched: false, hasColor: false };
-  const url = `${tlsCertFile === '' ? 'http' : 'https'}://${name.includes(':') ? `[${name}]` : name}:${port}`;
+  const url = localUrl({ host, port, isTls: tlsCertFile !== '' });
   return (await health(silent, { url }, {})) === EXIT.ok;
 }
 

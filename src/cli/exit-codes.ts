@@ -1,3 +1,5 @@
+import { EXIT_CONFIGURATION, EXIT_DRAIN_TIMEOUT, EXIT_UNAVAILABLE } from '../common/start-error.js';
+
 /** What the command line ends with; docs/operations.md has the same table. From sysexits.h, beside 1 and 2. */
 export const EXIT = {
   ok: 0,
@@ -5,12 +7,12 @@ export const EXIT = {
   failed: 1,
   usage: 2,
   /** Redis, the relay or a port is not available. */
-  unavailable: 69,
+  unavailable: EXIT_UNAVAILABLE,
   /** A mistake of ours. */
   software: 70,
   /** A drain that did not end in time. */
-  temporary: 75,
-  configuration: 78,
+  temporary: EXIT_DRAIN_TIMEOUT,
+  configuration: EXIT_CONFIGURATION,
 } as const;
 
 /** Ends a command with that code and text. */

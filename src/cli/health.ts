@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { parseEnv } from 'node:util';
-import { EXIT } from './exit-codes.js';
+import { CommandError, EXIT } from './exit-codes.js';
+import { localUrl, relayUrl } from './relay-url.js';
 import type { Terminal } from './terminal.js';
 
 export interface HealthFlags {
@@ -15,13 +16,9 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Asks the relay of this machine. It reads what it needs by itself: checking all settings would take longer than the question. */
 export async function health(terminal: Terminal, flags: HealthFlags, environment: Environment): Promise<number> {
-  const base = flags.url ?? localUrl({ ...dotEnv(), ...given(environment) });
-  if (!URL.canParse(base)) {
-    terminal.err(`${base} is not a URL\n`);
-    return EXIT.usage;
-  }
+  const base = flags.url === undefined ? ownUrl({ ...dotEnv(), ...given(environment) }) : relayUrl(flags.url);
   const url = new URL(flags.ready === true ? '/health/ready' : '/health/live', base);
-  const answer = await ask(url, Number(flags.timeout ?? 2000));
+  const answer = await ask(url, withinMs(flags.timeout));
   const isWell = answer === 200;
   if (isWell) terminal.out('ok\n');
   else terminal.err(`${url.href}: ${typeof answer === 'number' ? `HTTP ${answer}` : answer}\n`);
@@ -38,16 +35,25 @@ function ask(url: URL, withinMs: number): Promise<number | string> {
       resolve(response.statusCode ?? 'no status');
     });
     const timer = setTimeout(() => request.destroy(new Error(`no answer within ${withinMs} ms`)), withinMs);
-    request.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    request.on('error', (error: NodeJS.ErrnoException) => resolve(reasonOf(error)));
     request.on('close', () => clearTimeout(timer));
     request.end();
   });
 }
 
-function localUrl({ HOST = '', PORT = '3002', TLS_CERT_FILE = '' }: Environment): string {
-  const host = HOST === '' || HOST === '0.0.0.0' || HOST === '::' ? '127.0.0.1' : HOST;
-  const scheme = TLS_CERT_FILE === '' ? 'http' : 'https';
-  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${PORT}`;
+function reasonOf({ code, message }: NodeJS.ErrnoException): string {
+  return code === 'ECONNREFUSED' ? `nobody listens there (${code})` : (code ?? message);
+}
+
+function withinMs(text = '2000'): number {
+  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
+  throw new CommandError(EXIT.usage, `--timeout ${text} is not a number of ms from 1 to 999999`);
+}
+
+function ownUrl({ HOST: host = '', PORT: port = '3002', TLS_CERT_FILE = '' }: Environment): URL {
+  const url = localUrl({ host, port, isTls: TLS_CERT_FILE !== '' });
+  if (URL.canParse(url)) return new URL(url);
+  throw new CommandError(EXIT.configuration, `HOST and PORT make no URL: ${url}`);
 }
 
 function dotEnv(): Environment {

@@ -1,8 +1,8 @@
 import { RelayError } from '@relay/protocol';
 import { readLedger } from '../backup/ledger.redis.js';
-import type { Settings } from '../common/settings.js';
 import type { RedisClient } from '../redis/redis-client.redis.js';
 import { EXIT } from './exit-codes.js';
+import { localUrl, relayUrl } from './relay-url.js';
 import type { Terminal } from './terminal.js';
 import { withRedis } from './with-redis.redis.js';
 
@@ -12,20 +12,27 @@ export async function stats(
   terminal: Terminal,
   { json = false, url }: { json?: boolean; url?: string },
 ): Promise<number> {
-  const found = await withRedis(async (client, settings) => ({
+  const given = url === undefined ? null : relayUrl(url);
+  const found = await withRedis('stats', async (client, { host, port, tlsCertFile }) => ({
     ledger: await readLedger(client),
     redis: await memoryOf(client),
-    relay: await relayAt(url ?? localUrl(settings)),
+    relay: await relayAt(given ?? new URL(localUrl({ host, port, isTls: tlsCertFile !== '' }))),
   }));
-  terminal.out(json ? `${JSON.stringify(found)}\n` : table(found));
+  terminal.out(json ? `${JSON.stringify(found)}\n` : table(inWords(found)));
   return EXIT.ok;
+}
+
+/** The words that `relay verify` has for the same numbers. */
+function inWords<Found extends { ledger: { mailboxes: number } }>({ ledger, ...found }: Found): object {
+  const { mailboxes, ...counts } = ledger;
+  return { ledger: { 'mailboxes with mail': mailboxes, ...counts }, ...found };
 }
 
 function table(found: object): string {
   const rows = Object.entries(found).flatMap(([group, values]) =>
     values === null
       ? [`${group}: does not answer`]
-      : [group, ...Object.entries(values as object).map(([name, value]) => `  ${name.padEnd(18)}${value}`)],
+      : [group, ...Object.entries(values as object).map(([name, value]) => `  ${name.padEnd(21)}${value}`)],
   );
   return `${rows.join('\n')}\n`;
 }
@@ -40,7 +47,7 @@ async function memoryOf(client: RedisClient): Promise<{ usedBytes: number; maxBy
 }
 
 /** The node of this machine, if one answers. */
-async function relayAt(url: string): Promise<Record<string, unknown> | null> {
+async function relayAt(url: URL): Promise<Record<string, unknown> | null> {
   try {
     const response = await fetch(new URL('/health', url), { signal: AbortSignal.timeout(ANSWERS_WITHIN_MS) });
     if (!response.ok) throw new RelayError('store_unavailable');
@@ -49,9 +56,4 @@ async function relayAt(url: string): Promise<Record<string, unknown> | null> {
   } catch {
     return null;
   }
-}
-
-function localUrl({ host, port, tlsCertFile }: Settings): string {
-  const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
-  return `${tlsCertFile === '' ? 'http' : 'https'}://${name.includes(':') ? `[${name}]` : name}:${port}`;
 }

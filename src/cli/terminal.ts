@@ -7,9 +7,24 @@ export interface Terminal {
   readonly hasColor: boolean;
 }
 
+/** Whoever reads may have seen enough (`| head`): the command goes on to its end and its exit code, and what it says is lost. */
+function writerOf(stream: NodeJS.WriteStream): (text: string) => void {
+  let isWatched = false;
+  return (text) => {
+    // Only for what commands write: a relay that can log no more is for the relay to decide.
+    if (!isWatched) {
+      stream.on('error', (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EPIPE') throw error;
+      });
+    }
+    isWatched = true;
+    stream.write(text);
+  };
+}
+
 export const systemTerminal = (environment: Readonly<Record<string, string | undefined>>): Terminal => ({
-  out: (text) => void process.stdout.write(text),
-  err: (text) => void process.stderr.write(text),
+  out: writerOf(process.stdout),
+  err: writerOf(process.stderr),
   isWatched: process.stderr.isTTY,
   // no-color.org: set, and not empty.
   hasColor: process.stdout.isTTY && (environment.NO_COLOR ?? '') === '' && environment.TERM !== 'dumb',

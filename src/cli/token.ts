@@ -10,7 +10,7 @@ export function token(terminal: Terminal, randomBytes: (size: number) => Buffer)
     [
       'This is shown once. It opens what belongs to an administrator; keep it like a root password. To set it:',
       '  ADMIN_TOKEN=…                            in the environment or .env of every node, then restart them',
-      '  ADMIN_TOKEN_FILE=/run/secrets/admin      a file that holds it: relay token > admin && chmod 600 admin',
+      '  ADMIN_TOKEN_FILE=/run/secrets/admin      a file that holds it: (umask 077 && relay token > admin), so that nobody else reads it',
       '',
     ].join('\n'),
   );

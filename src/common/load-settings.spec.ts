@@ -229,7 +229,9 @@ describe('a wrong value', () => {
   ])('of %s is refused by name, with what it must be and what it is', (name, values) => {
     const { must } = SETTING_ROWS.find((row) => row.name === name)!;
     for (const value of values) {
-      expect(problemsOf({ [name]: value })).toEqual([`${name} must be ${must} (it is ${JSON.stringify(value)})`]);
+      // STORAGE where it is not what is looked at: a Redis that nobody uses is another mistake.
+      const environment = { STORAGE: 'redis', [name]: value };
+      expect(problemsOf(environment)).toEqual([`${name} must be ${must} (it is ${JSON.stringify(value)})`]);
     }
   });
 
@@ -253,7 +255,7 @@ describe('a wrong value', () => {
     ['SEND_RATE_PER_SECOND', ['0.1']],
     ['DRAIN_SECONDS', ['0', '3600']],
   ])('is not what stands at the edge of what %s may be', (name, values) => {
-    for (const value of values) expect(problemsOf({ [name]: value })).toEqual([]);
+    for (const value of values) expect(problemsOf({ STORAGE: 'redis', [name]: value })).toEqual([]);
   });
 
   it.each([
@@ -265,7 +267,7 @@ describe('a wrong value', () => {
     'redis://u:hunter2@a:b',
     'redis://u:hunter2%zz@a',
   ])('of REDIS_URL is refused without being shown: %s', (value) => {
-    const [problem, ...others] = problemsOf({ REDIS_URL: value });
+    const [problem, ...others] = problemsOf({ STORAGE: 'redis', REDIS_URL: value });
     expect(problem).toMatch(/^REDIS_URL must be a URL such as .* \(it is not shown, since it may hold a password\)$/);
     expect(problem).not.toContain('hunter2');
     expect(others).toEqual([]);
@@ -315,18 +317,26 @@ describe('a secret in a file', () => {
 
   it('is read, without the line break at its end', () => {
     const path = write('redis://:hunter2@redis\n');
-    expect(loadSettings({ REDIS_URL_FILE: path }).redisUrl).toBe('redis://:hunter2@redis');
+    expect(loadSettings({ STORAGE: 'redis', REDIS_URL_FILE: path }).redisUrl).toBe('redis://:hunter2@redis');
   });
 
   it('is refused by name where it is wrong, cannot be read, or is set twice', () => {
     const path = write('hunter2');
-    expect(problemsOf({ REDIS_URL_FILE: path })).toEqual([expect.stringMatching(/^REDIS_URL must be .*not shown/)]);
+    expect(problemsOf({ STORAGE: 'redis', REDIS_URL_FILE: path })).toEqual([
+      expect.stringMatching(/^REDIS_URL must be .*not shown/),
+    ]);
     expect(problemsOf({ ADMIN_TOKEN_FILE: write(' \n') })).toEqual(['ADMIN_TOKEN_FILE names a file that is empty']);
-    expect(problemsOf({ REDIS_URL_FILE: join(directory, 'none') })).toEqual([
+    expect(problemsOf({ STORAGE: 'redis', REDIS_URL_FILE: join(directory, 'none') })).toEqual([
       'REDIS_URL_FILE names a file that cannot be read (ENOENT)',
     ]);
-    expect(problemsOf({ REDIS_URL_FILE: write('redis://a'), REDIS_URL: 'redis://a' })).toEqual([
+    expect(problemsOf({ STORAGE: 'redis', REDIS_URL_FILE: write('redis://a'), REDIS_URL: 'redis://a' })).toEqual([
       'REDIS_URL and REDIS_URL_FILE are both set; one is enough',
+    ]);
+  });
+
+  it('that names a Redis without STORAGE is refused by its own name', () => {
+    expect(problemsOf({ REDIS_URL_FILE: write('redis://a') })).toEqual([
+      expect.stringMatching(/^REDIS_URL_FILE is set, but STORAGE is not: set STORAGE=redis/),
     ]);
   });
 
@@ -348,9 +358,7 @@ describe('ADMIN_TOKEN', () => {
 });
 
 describe('a misspelled name', () => {
-  const longNames = SETTING_ROWS.map(({ name }) => name).filter((name) => name.length >= 5);
-
-  it.each(longNames)('near %s is reported with that name', (name) => {
+  it.each(SETTING_ROWS.map(({ name }) => name))('near %s is reported with that name', (name) => {
     const misspelled = [name.slice(0, -1), name.slice(1), `${name}X`, name.toLowerCase(), name.replace(/.$/, '#')];
     for (const wrong of misspelled) {
       expect(problemsOf({ [wrong]: '1' })).toEqual([`${wrong} is not a setting; did you mean ${name}?`]);
@@ -368,6 +376,16 @@ describe('a misspelled name', () => {
     ['NODE-ENV', 'NODE_ENV'],
     ['port', 'PORT'],
     ['host', 'HOST'],
+    ['PROT', 'PORT'],
+    ['POTR', 'PORT'],
+    ['PORTT', 'PORT'],
+    ['PIRT', 'PORT'],
+    ['prot', 'PORT'],
+    ['HSOT', 'HOST'],
+    ['HOSR', 'HOST'],
+    ['OHST', 'HOST'],
+    ['STROAGE', 'STORAGE'],
+    ['TSORAGE', 'STORAGE'],
   ])('%s is reported with the nearest right one, %s', (wrong, right) => {
     expect(problemsOf({ [wrong]: '1' })).toEqual([`${wrong} is not a setting; did you mean ${right}?`]);
   });
@@ -390,7 +408,10 @@ describe('a misspelled name', () => {
       KUBERNETES_SERVICE_PORT POD_NAME POD_IP RELAY_PORT RELAY_SERVICE_HOST FLY_APP_NAME FLY_REGION RAILWAY_ENVIRONMENT RENDER DYNO
       GITHUB_ACTIONS GIT_AUTHOR_NAME HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy no_proxy COMPOSE_PROJECT_NAME DOCKER_HOST
       PM2_HOME TERM_PROGRAM VIRTUAL_ENV JAVA_HOME GOPATH MANPATH INFOPATH ComSpec APPDATA ProgramFiles SystemRoot WINDIR OS
-      POST COST HOSTS PORTS GHOST SPORT STAGE STORE`.split(/\s+/);
+      PORT0 PORT1 PORT_0 PORTS HOSTS HOST1 MESOS_TASK_ID MARATHON_APP_ID LOG_DIR LOGDIR LOGS NODE_ROLE ORIGIN PROXY DOMAIN
+      HOSTTYPE MACHTYPE OSTYPE UID EUID PPID GROUPS IFS OPTIND LINES COLUMNS VISUAL BROWSER WINDOWID PROMPT KUBECONFIG SSL_CERT_FILE
+      MEMORY_LIMIT WEB_CONCURRENCY AWS_REGION REDIS_HOST REDIS_PORT REDIS_PASSWORD REDIS_DB DATABASE_URL APP_PORT APP_HOST WS_PORT
+      POST COST GHOST SPORT STAGE STORE`.split(/\s+/);
     expect(problemsOf(Object.fromEntries(names.map((name) => [name, 'x'])))).toEqual([]);
   });
 });
@@ -413,6 +434,27 @@ describe('a contradiction', () => {
     expect(problems).toEqual([
       'REDIS_SENTINELS and REDIS_CLUSTER_NODES are both set: a Cluster has no Sentinels',
       'REDIS_URL names a database, and REDIS_CLUSTER_NODES a Cluster, which has only database 0',
+    ]);
+  });
+
+  it.each([
+    ['REDIS_URL', 'redis://redis'],
+    ['REDIS_SENTINELS', 'a:1'],
+    ['REDIS_CLUSTER_NODES', 'a:1'],
+  ])('of %s and no word about STORAGE, which would mean memory, is refused and says what to set', (name, value) => {
+    const problem = `${name} is set, but STORAGE is not: set STORAGE=redis to use it (or STORAGE=memory, which forgets everything)`;
+    expect(problemsOf({ [name]: value })).toEqual([problem]);
+    expect(problemsOf({ [name]: value, STORAGE: ' ' })).toEqual([problem]);
+    expect(problemsOf({ [name]: value, STORAGE: 'redis' })).toEqual([]);
+    expect(problemsOf({ [name]: value, STORAGE: 'memory' })).toEqual([]);
+    expect(problemsOf({ [name]: ' ' })).toEqual([]);
+  });
+
+  it('of several names of a Redis and no STORAGE is reported once', () => {
+    const problems = problemsOf({ REDIS_SENTINELS: 'a:1', REDIS_URL: 'redis://:p@a', PORT: 'x' });
+    expect(problems).toEqual([
+      expect.stringMatching(/^PORT must/),
+      expect.stringMatching(/^REDIS_URL is set, but STORAGE/),
     ]);
   });
 

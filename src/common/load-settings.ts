@@ -32,6 +32,7 @@ export function loadSettings(environment: Environment): Settings {
     ...misspelled(environment),
     ...fromFiles.problems,
     ...invalid(wrong, given),
+    ...idleRedis(environment),
     ...contradictions(settings, wrong),
   ];
   if (problems.length > 0) throw new SettingsError(problems);
@@ -109,6 +110,18 @@ function contradictions(settings: Settings, wrong: ReadonlySet<string>): string[
   return problems;
 }
 
+/** What names a Redis, and would be read by nobody where STORAGE is left to its default. */
+const NAMES_OF_A_REDIS = ['REDIS_URL', 'REDIS_URL_FILE', 'REDIS_SENTINELS', 'REDIS_CLUSTER_NODES'];
+
+/** Whoever names a Redis wants it: without STORAGE the relay would run in memory, and be found out at its first restart. */
+function idleRedis(environment: Environment): string[] {
+  if (valueOf(environment, 'STORAGE', '') !== '') return [];
+  const [name] = NAMES_OF_A_REDIS.filter((candidate) => valueOf(environment, candidate, '') !== '');
+  return name === undefined
+    ? []
+    : [`${name} is set, but STORAGE is not: set STORAGE=redis to use it (or STORAGE=memory, which forgets everything)`];
+}
+
 function redisContradictions(settings: Settings, wrong: ReadonlySet<string>): string[] {
   const { storage, redisSentinels, redisClusterNodes, redisUrl, durability } = settings;
   const problems: string[] = [];
@@ -137,22 +150,29 @@ function misspelled(environment: Environment): string[] {
     });
 }
 
+/** A letter or two away from a setting, and somebody else's: OpenSSL's, platforms that number ports (Marathon's PORT0, PORTS), words. */
+const OTHERS_NAMES = /^(SSL_CERT_FILE|(PORT|HOST)(S|_?\d+)|POST|SORT|PART|FORT|SPORT|COST|LOST|MOST|GHOST)$/;
+
 function resembles(name: string, known: string): boolean {
-  // Short names are a letter or two away from half the variables of any shell (HOST from HOME).
-  const tolerance = known.length >= 8 ? 2 : known.length >= 5 ? 1 : 0;
-  return Math.abs(name.length - known.length) <= tolerance && distance(name, known) <= tolerance;
+  // Short names are two letters away from half the variables of any shell: HOST from HOME.
+  const tolerance = known.length >= 8 ? 2 : 1;
+  const isNear = Math.abs(name.length - known.length) <= tolerance && distance(name, known) <= tolerance;
+  return isNear && !OTHERS_NAMES.test(name);
 }
 
-/** Levenshtein's. */
+/** Letters that are missing, too many, wrong, or have changed places with their neighbour. */
 function distance(a: string, b: string): number {
+  let rowBefore: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let j = 1; j <= b.length; j++) {
       const substitution = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, substitution));
+      const isSwap = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const swap = isSwap ? rowBefore[j - 2]! + 1 : Infinity;
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, substitution, swap));
     }
-    row = next;
+    [rowBefore, row] = [row, next];
   }
   return row[b.length]!;
 }

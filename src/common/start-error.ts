@@ -1,6 +1,7 @@
-/** sysexits.h: 78 a wrong configuration, 69 something it needs is not available. */
+/** sysexits.h: 78 a wrong configuration, 69 something it needs is not available, 75 a drain that did not end in time. */
 export const EXIT_CONFIGURATION = 78;
 export const EXIT_UNAVAILABLE = 69;
+export const EXIT_DRAIN_TIMEOUT = 75;
 
 /** The relay cannot start, for `reasons` that an operator can act on; one line each, without secrets. */
 export class StartError extends Error {

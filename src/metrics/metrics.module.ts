@@ -1,6 +1,7 @@
 import { Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { readFileSync } from 'node:fs';
 import { Clock } from '../common/clock.js';
+import { listenFailure } from '../common/listen-failure.js';
 import { Logger } from '../common/logger.js';
 import { Metrics } from '../common/metrics.js';
 import { Settings } from '../common/settings.js';
@@ -57,7 +58,8 @@ export class MetricsModule implements OnApplicationBootstrap, OnApplicationShutd
       const port = await this.server.listen(metricsPort, metricsHost);
       this.logger.info('metrics listening', { url: `http://${metricsHost}:${port}/metrics` });
     } catch (error) {
-      const reason = `METRICS_PORT ${metricsPort} of METRICS_HOST ${metricsHost} cannot be listened on (${(error as NodeJS.ErrnoException).code})`;
+      const target = { port: metricsPort, host: metricsHost, portSetting: 'METRICS_PORT', hostSetting: 'METRICS_HOST' };
+      const reason = listenFailure(target, error);
       if (environment === 'production') throw new StartError(EXIT_UNAVAILABLE, [reason]);
       // Two relays on a developer's machine.
       this.logger.warn('no metrics', { reason });

@@ -190,20 +190,38 @@ describe('the built relay', () => {
       expect(relay.stderr).toMatch(/^ {2}- PUBLIC_DOMAIN .*AUTH_MODE=open/m);
     });
 
-    it('on a port in use exits 69, and one line of its log says which port and why', async () => {
+    it.each([
+      ['PORT', {}],
+      ['METRICS_PORT', { PORT: '0' }],
+    ])('on a %s in use exits 69, and one line on stderr says which and why', async (name, more) => {
       const holder = createServer().listen(0, '127.0.0.1').unref();
       await once(holder, 'listening');
       const { port } = holder.address() as AddressInfo;
-      const relay = start({ ...PRODUCTION, PORT: String(port) });
+      const relay = start({ ...PRODUCTION, ...more, [name]: String(port) });
       expect(await relay.exitCode()).toBe(69);
-      expect(await relay.logged('cannot listen')).toMatchObject({
-        level: 50,
-        host: '127.0.0.1',
-        port,
-        reason: expect.stringContaining('EADDRINUSE') as string,
-      });
+      expect(relay.stderr).toMatch(
+        new RegExp(`^Cannot start:\\n {2}- ${name} ${port} is taken on 127\\.0\\.0\\.1 \\(EADDRINUSE\\): .*\\n$`),
+      );
+      // Nothing else is said about it: no second line, no stack.
+      expect(relay.log.filter(({ level }) => level > 40)).toEqual([]);
       expect(relay.log.map(({ msg }) => msg)).not.toContain('relay listening');
       holder.close();
+    });
+
+    it.each([['REDIS_URL'], ['REDIS_SENTINELS'], ['REDIS_CLUSTER_NODES']])(
+      'with %s and no STORAGE does not run in memory in silence: it exits 78 and says what to set',
+      async (name) => {
+        const value = name === 'REDIS_URL' ? 'redis://127.0.0.1:1' : '127.0.0.1:1';
+        const relay = start({ ...PRODUCTION, [name]: value });
+        expect(await relay.exitCode()).toBe(78);
+        expect(relay.stderr).toMatch(new RegExp(`^Settings refused:\\n {2}- ${name} is set.*STORAGE=redis.*\\n$`));
+      },
+    );
+
+    it('on an address of another machine exits 69 and says so', async () => {
+      const relay = start({ ...PRODUCTION, HOST: '192.0.2.1' });
+      expect(await relay.exitCode()).toBe(69);
+      expect(relay.stderr).toMatch(/^Cannot start:\n {2}- HOST 192\.0\.2\.1 is not an address of this machine.*\n$/);
     });
   });
 

@@ -511,7 +511,14 @@ describe('backup and restore', () => {
       expect((await relay(to, 'verify')).code).toBe(0);
       expect((await relay(to, 'restore', 'b.gz')).code).toBe(1);
       expect((await relay(to, 'restore', 'b.gz', '--merge', '--force')).code).toBe(2);
-      expect(await relay(to, 'restore', 'nowhere')).toMatchObject({ code: 1, stderr: 'nowhere: ENOENT\n' });
+      expect(await relay(to, 'restore', 'nowhere')).toMatchObject({
+        code: 1,
+        stderr: 'nowhere: there is no such file\n',
+      });
+      expect(await relay(from, 'backup', 'nowhere/b.gz')).toMatchObject({
+        code: 1,
+        stderr: 'nowhere/b.gz: there is no directory nowhere\n',
+      });
       writeFileSync(join(folder, 'bad'), 'x\n');
       const bad = await relay(to, 'restore', 'bad', '--force');
       expect(bad).toEqual({ code: 1, stdout: '', stderr: 'bad is refused, line 1: this is no line of a backup\n' });

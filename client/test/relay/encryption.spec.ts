@@ -6,7 +6,7 @@ import { Person, within } from '../support/person.js';
 
 const ALICE = parseAddress(addressOf(1))!;
 const BOB = parseAddress(addressOf(2))!;
-// This relay's directory takes no signatures yet.
+// They have no keys of their own to sign with; signed.spec.ts is about those who have.
 const POLICY = { allowUnsigned: true };
 
 describe('encryption, over a relay', () => {

@@ -260,7 +260,26 @@ describe('the client, with a relay', () => {
       await bob.is('online');
       const waiting = bob.next('state');
       await relay.stop();
-      expect(await waiting).toMatchObject({ state: 'waiting' });
+      expect(await waiting).toMatchObject({ state: 'waiting', error: { code: 'lost' } });
+      relay = await startRelay();
+    });
+
+    it('before there was a beginning is told: where nobody listens, connect waits, and says why and until when', async () => {
+      await relay.stop();
+      let told!: (event: unknown) => void;
+      const first = new Promise((resolve) => (told = resolve));
+      const person = await Person.open({
+        url: relay.wsUrl,
+        address: BOB,
+        onState: (event) => event.state === 'waiting' && told(event),
+      });
+      people.push(person);
+      person.client.start();
+      expect(await within(first, 'waiting')).toMatchObject({
+        state: 'waiting',
+        retryInMs: expect.any(Number) as number,
+        error: { code: 'unreachable', message: expect.stringContaining('ECONNREFUSED') as string },
+      });
       relay = await startRelay();
     });
 

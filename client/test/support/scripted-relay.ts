@@ -34,6 +34,11 @@ export class ScriptedSocket implements Socket {
     this.fire('message', { data });
   }
 
+  /** What a socket knows of why it could not be opened, or ended; `closed` follows. */
+  failed(error: unknown): void {
+    this.fire('error', { error });
+  }
+
   closed(code: number, reason = ''): void {
     this.fire('close', { code, reason });
   }
