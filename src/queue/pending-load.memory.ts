@@ -1,5 +1,5 @@
 import type { Address } from '@relay/protocol';
-import type { MailboxLimits } from './queue.repository.js';
+import { type MailboxLimits, NEARLY_FULL } from './queue.repository.js';
 
 export interface ExpiredMessage {
   readonly mailbox: Address;
@@ -69,6 +69,10 @@ export class PendingLoad {
     const { maxMessages, maxBytes } = limits;
     if (this.messages + 1 > maxMessages || this.bytes + bytes > maxBytes) return 'mailbox_full';
     return this.isOverShare(from, bytes, limits) ? 'sender_share_full' : null;
+  }
+
+  isNearlyFull({ maxMessages, maxBytes }: MailboxLimits): boolean {
+    return this.messages >= maxMessages * NEARLY_FULL || this.bytes >= maxBytes * NEARLY_FULL;
   }
 
   isOverShare(from: Address, bytes: number, { maxMessages, maxBytes, senderShare }: MailboxLimits): boolean {

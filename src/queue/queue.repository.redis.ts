@@ -7,6 +7,7 @@ import { BUCKETS, bucketOf } from '../redis/redis-key.redis.js';
 import { AcknowledgeBatch } from './acknowledge-batch.redis.js';
 import { AppendBatch, type AppendReply, type Place } from './append-batch.redis.js';
 import { type EntryId, formatEntryId, isLater, msOf, sequenceOf } from './entry-id.js';
+import { LedgerWatch } from './ledger-watch.redis.js';
 import { type OwedItem, parseOwed, receiptsOf } from './owed.redis.js';
 import { RECEIPT_LETTERS, type Unpacked, unpackEntry } from './packed-entry.redis.js';
 import {
@@ -20,6 +21,7 @@ import {
   type Glance,
   type HistoryPage,
   type Ledger,
+  type LedgerCheck,
   type MailboxDevice,
   type MailboxLimits,
   type MessageEntry,
@@ -52,6 +54,8 @@ export interface RedisQueueOptions {
   /** How old a ledger may be: summing it reads every bucket. */
   readonly ledgerMaxAgeMs?: number;
   readonly logger?: Logger;
+  /** 0 (inclusive) to 1. */
+  readonly random?: () => number;
 }
 
 interface State {
@@ -97,6 +101,7 @@ type StreamReply = readonly (readonly [id: string, fields: readonly string[]])[]
  * | `out:{b}`    | hash   | receipts owed                                                | once they are passed on          |
  * | `tot:{b}`    | hash   | accepted, acknowledged, expired, dropped; mailboxes with mail | stays: one for each bucket       |
  * | `lock:purge` | string | the node that purges                                         | after its round, or a minute     |
+ * | `lock:audit` | string | the node that compares ledger and mailboxes                  | a minute after its last look     |
  *
  * The scripts are the `.lua` files beside this; mailbox.lua has what they share and the format of an entry.
  */
@@ -113,6 +118,7 @@ export class RedisQueueRepository extends QueueRepository {
   private readonly owedCursors = new Map<number, string>();
   private rebuilt = 0;
   private isPurging = false;
+  private readonly watch: LedgerWatch;
   private ledgerRead: { readonly at: number; readonly ledger: Promise<Ledger> } | null = null;
 
   constructor(private readonly options: RedisQueueOptions) {
@@ -121,6 +127,8 @@ export class RedisQueueRepository extends QueueRepository {
     this.listening = `1${backplane.node}`;
     this.notListening = `0${backplane.node}`;
     this.scripts = mailboxScripts({ stateTtlMs: retentionMs + STATE_GRACE_MS, historyMs });
+    const { logger, random = Math.random } = options;
+    this.watch = new LedgerWatch({ client, clock, node: backplane.node, random, logger });
     this.acknowledgements = new AcknowledgeBatch(this.scripts.acknowledge, client, () => clock.now());
   }
 
@@ -398,6 +406,10 @@ export class RedisQueueRepository extends QueueRepository {
     return ledger;
   }
 
+  override checkLedger(): Promise<LedgerCheck | null> {
+    return this.watch.check();
+  }
+
   override now(): number {
     return this.options.clock.now();
   }
@@ -571,10 +583,11 @@ export class RedisQueueRepository extends QueueRepository {
     message: NewMessage,
     { id, ms, sequence }: Place,
     others: number,
+    isNearlyFull = false,
   ): Appended | Promise<Appended> {
     const { from, messageId, content, timestamp } = message;
     const entry: MessageEntry = { kind: 'message', id, sequence, from, messageId, content, timestamp, queuedAt: ms };
-    return this.kept(mailbox, { kind: 'stored', entry, isHeldElsewhere: others > 0 });
+    return this.kept(mailbox, { kind: 'stored', entry, isHeldElsewhere: others > 0, isNearlyFull });
   }
 
   private answered(mailbox: Address, message: NewMessage, reply: AppendReply): Appended | Promise<Appended> {
@@ -585,7 +598,7 @@ export class RedisQueueRepository extends QueueRepository {
       return this.kept(mailbox, { kind: 'repeat', id: value as EntryId, acknowledged: detail === 1 });
     }
     const id = first as EntryId;
-    return this.stored(mailbox, message, { id, ms: msOf(id), sequence: sequenceOf(id) }, Number(value));
+    return this.stored(mailbox, message, { id, ms: msOf(id), sequence: sequenceOf(id) }, Number(value), detail === 1);
   }
 
   /** What counts as stored, once it is as durable as it is to be. */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Script } from '../redis/redis-client.redis.js';
-import type { MailboxLimits } from './queue.repository.js';
+import { type MailboxLimits, NEARLY_FULL } from './queue.repository.js';
 
 /**
  * Places in the packed state of a mailbox, from 1. `…_AT_TRIM` and `…_AT_FURTHEST` are the counts at those places of the log;
@@ -89,6 +89,7 @@ export function mailboxScripts({ stateTtlMs, historyMs }: ScriptRules) {
       // Up to here no sender and no strangers have too much, whoever they are.
       QUICK_MESSAGES: Math.min(MAX_MESSAGES / 2, ...(hasStrangers ? [MAX_STRANGER, MAX_MESSAGES * SENDER_SHARE] : [])),
       QUICK_BYTES: MAX_BYTES * Math.min(0.5, hasStrangers ? SENDER_SHARE : 1),
+      NEARLY_FULL,
       DROPS_OLDEST: overflow === 'drop_oldest' ? 1 : 0,
     };
     const general = callable('generally', `${shared}\n${fill(read('append'), bounds)}`);

@@ -9,7 +9,7 @@ import { start } from './child.mjs';
 
 /**
  * @typedef {import('node:child_process').ChildProcess} ChildProcess
- * @typedef {{ main: string, next: string | null, port: number, env: Readonly<Record<string, string>> }} NodeOptions  `next`: another version
+ * @typedef {{ main: string, next?: string | null, port: number, env: Readonly<Record<string, string>> }} NodeOptions  `next`: another version
  */
 
 const LISTENS_WITHIN_MS = 15_000;
@@ -108,7 +108,7 @@ export class RelayNode {
   /** Why it did not come to listen, or `null`. @returns {Promise<string | null>} */
   #startOnce() {
     const { next, port, env } = this.options;
-    const main = this.#isNext && next !== null ? next : this.options.main;
+    const main = this.#isNext && next ? next : this.options.main;
     const fixed = { NODE_ENV: 'production', AUTH_MODE: 'open', HOST: '127.0.0.1', LOG_LEVEL: 'info' };
     const settings = { PATH: process.env.PATH, ...fixed, ...LIMITS, ...env, PORT: String(port), METRICS_PORT: '0' };
     const child = start(process.execPath, [main], settings);
