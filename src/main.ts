@@ -1,6 +1,8 @@
 import 'reflect-metadata';
+import { randomBytes } from 'node:crypto';
 import { createApp } from './app/create-app.js';
 import { readSettings } from './app/read-settings.js';
+import { addressNames } from './common/address-names.js';
 import { SystemClock } from './common/clock.js';
 import { SettingsError } from './common/load-settings.js';
 import { Logger } from './common/logger.js';
@@ -12,7 +14,8 @@ const LAST_RESORT_SECONDS = 15;
 
 async function start(settings: Settings): Promise<void> {
   const { environment, logLevel, host, port, authMode, publicDomain, storage, drainSeconds } = settings;
-  const logger = Logger.create({ level: logLevel, json: environment === 'production' });
+  const addressName = addressNames(settings, randomBytes);
+  const logger = Logger.create({ level: logLevel, json: environment === 'production', addressName });
   const app = await createApp({ settings, clock: new SystemClock(), logger });
   process.on('uncaughtException', (error) => fatal(logger, error));
   process.on('unhandledRejection', (error) => fatal(logger, error));

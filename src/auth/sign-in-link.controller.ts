@@ -7,6 +7,7 @@ import { domainOf } from '../common/domain.js';
 import { Logger } from '../common/logger.js';
 import { ApiProblems } from '../common/problem.dto.js';
 import { InvalidRequest } from '../common/problem.js';
+import { REQUEST_ID } from '../common/request-id.js';
 import { Settings } from '../common/settings.js';
 import {
   clearedCookie,
@@ -33,6 +34,7 @@ import { LinkRefusal, SignInLinks } from './sign-in-link.service.js';
 interface Request extends IncomingMessage {
   readonly ip?: string;
   readonly protocol: string;
+  readonly res?: ServerResponse;
 }
 type Response = ServerResponse & { redirect(status: number, url: string): void };
 
@@ -173,7 +175,7 @@ export class SignInLinkController {
       return { success: true, data: await work(token) };
     } catch (error) {
       if (error instanceof LinkRefusal || error instanceof RelayError) return { success: false, error: error.message };
-      this.logger.error('sign-in by wallet failed', error);
+      this.logger.error('sign-in by wallet failed', error, { request: String(request.res?.getHeader(REQUEST_ID)) });
       return { success: false, error: 'internal error' };
     }
   }

@@ -1,7 +1,7 @@
-import { ArrayNotEmpty, IsIn, IsInt, IsNumber, Matches, Max, Min, ValidateBy } from 'class-validator';
+import { ArrayNotEmpty, IsBoolean, IsIn, IsInt, IsNumber, Matches, Max, Min, ValidateBy } from 'class-validator';
 import { isDomain } from '@relay/protocol';
 import { isIP } from 'node:net';
-import { asList, asNumber, Setting } from './setting.decorator.js';
+import { asBoolean, asList, asNumber, Setting } from './setting.decorator.js';
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -54,6 +54,20 @@ export class Settings {
   })
   @IsIn(LOG_LEVELS)
   readonly logLevel!: LogLevel;
+
+  @Setting(
+    {
+      name: 'LOG_ADDRESSES',
+      unit: 'true or false',
+      fallback: 'false',
+      meaning:
+        'Whether addresses stand in logs as they are. If not, as names: keyed hashes, the same on all nodes with one `ADMIN_TOKEN`, without one for each process.',
+      must: 'true or false',
+    },
+    asBoolean,
+  )
+  @IsBoolean()
+  readonly logAddresses!: boolean;
 
   @Setting(
     {
