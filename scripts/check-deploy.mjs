@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const INSTALL_WITHIN_MS = 180_000;
 const CHECK_WITHIN_MS = 60_000;
+const PROXIES_WITHIN_MS = 180_000;
 const folder = mkdtempSync(join(tmpdir(), 'relay-deploy-'));
 let failed = 0;
 let skipped = 0;
@@ -126,6 +127,16 @@ function prometheus() {
   report('deploy/monitoring/alerts.test.yml', run('promtool', ['test', 'rules', 'deploy/monitoring/alerts.test.yml']));
 }
 
+/** With the recipes as they are, where the proxies are installed; it says which are not. */
+function proxies() {
+  if (run('sh', ['-c', 'command -v redis-server']).status !== 0)
+    return skip('two relays behind the proxies', 'redis-server', 'redis-server');
+  const result = run(process.execPath, ['test/drill/proxies.mjs'], {}, PROXIES_WITHIN_MS);
+  report('two relays behind Caddy and nginx: spread, stay, move', result);
+  console.log(result.stdout.replace(/^/gm, '      ').trimEnd());
+  skipped += result.stdout.match(/^skip/gm)?.length ?? 0;
+}
+
 /** The steps of the Dockerfile, by hand, in a clean folder: what is not copied there is not there. */
 function image() {
   const at = join(folder, 'image');
@@ -175,7 +186,7 @@ function platforms() {
 }
 
 try {
-  for (const check of [compose, kubernetes, systemd, caddy, nginx, prometheus, image, platforms]) check();
+  for (const check of [compose, kubernetes, systemd, caddy, nginx, prometheus, image, proxies, platforms]) check();
 } finally {
   rmSync(folder, { recursive: true });
 }

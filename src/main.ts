@@ -1,8 +1,10 @@
 import 'reflect-metadata';
+import { randomBytes } from 'node:crypto';
 import { createApp } from './app/create-app.js';
 import { listen } from './app/listen.js';
 import { readSettings } from './app/read-settings.js';
 import { stopping } from './app/stopping.js';
+import { addressNames } from './common/address-names.js';
 import { SystemClock } from './common/clock.js';
 import { SettingsError } from './common/load-settings.js';
 import { Logger } from './common/logger.js';
@@ -11,7 +13,8 @@ import { EXIT_CONFIGURATION, StartError } from './common/start-error.js';
 
 async function start(settings: Settings): Promise<void> {
   const { environment, logLevel, authMode, browserSignIn, publicDomain, storage, drainSeconds } = settings;
-  const logger = Logger.create({ level: logLevel, json: environment === 'production' });
+  const addressName = addressNames(settings, randomBytes);
+  const logger = Logger.create({ level: logLevel, json: environment === 'production', addressName });
   const app = await createApp({ settings, clock: new SystemClock(), logger });
   process.on('uncaughtException', (error) => fatal(logger, error));
   process.on('unhandledRejection', (error) => fatal(logger, error));

@@ -3,18 +3,27 @@ import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import helmet from 'helmet';
 import type { ValidationError } from 'class-validator';
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { descriptorLimit } from '../common/descriptor-limit.js';
 import { NestLogger } from '../common/logger.js';
 import { Metrics } from '../common/metrics.js';
 import { InvalidRequest } from '../common/problem.js';
+import { REQUEST_ID } from '../common/request-id.js';
 import type { Settings } from '../common/settings.js';
 import { RateLimits } from '../limits/rate-limits.js';
 import { Admission } from '../relay/admission.js';
 import { RelayWsAdapter } from '../relay/relay-ws.adapter.js';
 import { AppModule, type Surroundings } from './app.module.js';
-import { isSelfDescription, isWalletCall, limitRequests, LIMITED_PATHS, refuseForeignWrites } from './http-guards.js';
+import {
+  isSelfDescription,
+  isWalletCall,
+  limitRequests,
+  LIMITED_PATHS,
+  nameRequests,
+  refuseForeignWrites,
+} from './http-guards.js';
 import { readJson } from './json-body.js';
 import { refuseWrongMethods } from './method-not-allowed.js';
 import { serveReference } from './openapi.js';
@@ -37,6 +46,7 @@ export async function createApp(surroundings: Surroundings): Promise<INestApplic
   const server = app.getHttpAdapter().getInstance();
   server.disable('x-powered-by').disable('etag');
   server.set('trust proxy', settings.trustProxy);
+  app.use(nameRequests(randomUUID));
   secure(app, settings);
   const { rateLimitMaxRequests: maxRequests, rateLimitWindowMs: windowMs } = settings;
   app.use([...LIMITED_PATHS], limitRequests(app.get(RateLimits), app.get(Metrics), { maxRequests, windowMs }));
@@ -82,7 +92,7 @@ function secure(app: NestExpressApplication, settings: Settings): void {
   };
   app.use((...args: Parameters<typeof policies.data>) => policies[kindOf(args[0].url)](...args));
   const origin = settings.allowedOrigins[0] === '*' ? '*' : [...settings.allowedOrigins];
-  const exposedHeaders = ['RateLimit-Limit', 'RateLimit-Remaining', 'RateLimit-Reset', 'Retry-After'];
+  const exposedHeaders = ['RateLimit-Limit', 'RateLimit-Remaining', 'RateLimit-Reset', 'Retry-After', REQUEST_ID];
   app.enableCors((request: { url?: string }, decided) => {
     const isForAll = isWalletCall(request.url) || isSelfDescription(request.url);
     decided(null, { origin: isForAll ? '*' : origin, exposedHeaders, maxAge: 600 });

@@ -1,6 +1,7 @@
 import { type ErrorCode, ERRORS } from '@relay/protocol';
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import { networkOf } from '../common/client-ip.js';
+import { REQUEST_ID, wellFormed } from '../common/request-id.js';
 import { problem } from '../common/problem.js';
 import type { Metrics } from '../common/metrics.js';
 import type { RateLimits, Taken } from '../limits/rate-limits.js';
@@ -8,6 +9,14 @@ import { isAllowedOrigin } from '../relay/admission.js';
 import { sendProblem } from './problem.filter.js';
 
 const READS: readonly string[] = ['GET', 'HEAD', 'OPTIONS'];
+
+/** Each answer names its request: as the request was named by who sent it on, or anew. What is logged of it says the same. */
+export function nameRequests(newId: () => string): RequestHandler {
+  return (request, response, next) => {
+    response.set(REQUEST_ID, wellFormed(request.headers['x-request-id']) ?? newId());
+    next();
+  };
+}
 
 function refuse(response: Response, code: ErrorCode, detail: string = ERRORS[code].text): void {
   sendProblem(response, problem(ERRORS[code].httpStatus, code, detail));

@@ -2,6 +2,7 @@ import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '
 import { ERRORS, type ErrorCode, RelayError } from '@relay/protocol';
 import type { Request, Response } from 'express';
 import type { Logger } from '../common/logger.js';
+import { REQUEST_ID } from '../common/request-id.js';
 import { InvalidRequest, problem, type Problem } from '../common/problem.js';
 
 /** What Express and its body parser throw. */
@@ -36,10 +37,10 @@ export class ProblemFilter implements ExceptionFilter {
     }
     const retryAfterMs = error instanceof RelayError ? error.details.retryAfterMs : undefined;
     if (retryAfterMs !== undefined) response.set('Retry-After', String(Math.ceil(retryAfterMs / 1000)));
-    sendProblem(response, this.describe(error));
+    sendProblem(response, this.describe(error, response.get(REQUEST_ID)));
   }
 
-  private describe(error: unknown): Problem {
+  private describe(error: unknown, request: string | undefined): Problem {
     if (error instanceof InvalidRequest) {
       const detail = error.errors.map(({ field, message }) => `${field} ${message}`).join('; ');
       return problem(400, 'bad_message', detail, error.errors);
@@ -47,7 +48,7 @@ export class ProblemFilter implements ExceptionFilter {
     if (error instanceof RelayError) return problem(ERRORS[error.code].httpStatus, error.code, error.message);
     const status = statusOf(error);
     const code = CODE_OF_STATUS[status] ?? (status < 500 ? 'bad_message' : 'internal');
-    if (status >= 500 && status !== 503) this.logger.error('request failed', error);
+    if (status >= 500 && status !== 503) this.logger.error('request failed', error, { request });
     return problem(status, code, DETAILS[status] ?? ERRORS[code].text);
   }
 }

@@ -24,6 +24,8 @@ interface Job {
 }
 
 const MINUTE_MS = 60_000;
+/** Another node looks. */
+const NOT_OURS = { imbalance: 0, checked: 0, skipped: 0 };
 
 /** Everything that runs by itself. A job never overlaps itself, and one that fails is logged and runs again. */
 @Injectable()
@@ -58,6 +60,11 @@ export class Schedule implements OnApplicationBootstrap {
       { name: 'forget full budgets', everyMs: 5_000, run: () => rooms.forgetFullBudgets(clock.monotonic()) },
       { name: 'pass on receipts', everyMs: 5_000, run: () => queue.passOnOwed() },
       { name: 'purge mailboxes', everyMs: 15_000, run: () => queue.purge() },
+      {
+        name: 'check the ledger',
+        everyMs: 10_000,
+        run: async () => metrics.ledgerChecked((await queue.checkLedger()) ?? NOT_OURS),
+      },
       { name: 'refresh devices', everyMs: 30 * MINUTE_MS, run: () => delivery.refreshDevices() },
       {
         name: 'look for revoked sessions',

@@ -10,6 +10,7 @@ import { type Address, parseAddress } from '@relay/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { networkOf } from '../common/client-ip.js';
 import type { Logger } from '../common/logger.js';
+import { REQUEST_ID } from '../common/request-id.js';
 import type { AdminToken } from './admin-token.js';
 import type { Authorization, Caller } from './authorization.js';
 import { ROUTE_RULES, type RouteRule } from './rules.js';
@@ -62,7 +63,9 @@ export class AuthGuard implements CanActivate {
     const network = networkOf(request.ip ?? '');
     response.once('close', () => {
       const status = response.writableFinished ? response.statusCode : 'cut';
-      this.logger.info('admin call', { route, address, by: this.nameOf(request.caller), outcome: status, network });
+      const id = String(response.getHeader(REQUEST_ID));
+      const by = this.nameOf(request.caller);
+      this.logger.info('admin call', { request: id, route, address, by, outcome: status, network });
     });
   }
 

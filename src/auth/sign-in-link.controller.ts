@@ -1,11 +1,12 @@
 import { Body, Controller, Get, Header, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiQuery, ApiTags } from '@nestjs/swagger';
 import { type Address, parseAddress, RelayError } from '@relay/protocol';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { networkOf } from '../common/client-ip.js';
 import { domainOf } from '../common/domain.js';
 import { Logger } from '../common/logger.js';
 import { ApiProblems } from '../common/problem.dto.js';
+import { REQUEST_ID } from '../common/request-id.js';
 import { Settings } from '../common/settings.js';
 import { AuthenticateDto, LinkTokenDto, StartSessionDto, WalletAnswerDto } from './sign-in-link.dto.js';
 import { SignInLinkLimits } from './sign-in-link.limits.js';
@@ -14,6 +15,7 @@ import { LinkRefusal, linkTokenIn, SignInLinks } from './sign-in-link.service.js
 /** As much of Express's request as is used. */
 interface Request extends IncomingMessage {
   readonly ip?: string;
+  readonly res?: ServerResponse;
 }
 
 const SUPPORTED_VERSION = 'v1';
@@ -92,7 +94,7 @@ export class SignInLinkController {
       return { success: true, data: await work(token) };
     } catch (error) {
       if (error instanceof LinkRefusal || error instanceof RelayError) return { success: false, error: error.message };
-      this.logger.error('sign-in by wallet failed', error);
+      this.logger.error('sign-in by wallet failed', error, { request: String(request.res?.getHeader(REQUEST_ID)) });
       return { success: false, error: 'internal error' };
     }
   }

@@ -73,6 +73,27 @@ describe('Logger', () => {
     expect(text()).not.toContain('hidden');
   });
 
+  it('has names for addresses wherever they stand, and nothing of longer ones', () => {
+    const { logger, text } = logTo();
+    const address = `0x${'aB'.repeat(20)}`;
+    const signature = `0x${'cd'.repeat(65)}`;
+    logger.info(`about ${address}`, { address, reason: `relay:st:{5}:${address} ${signature}` });
+    logger.error('line', Object.assign(new Error(`no ${address} in ${'x'.repeat(150)} ${address}`), { name: address }));
+    new NestLogger(logger).warn(address, address);
+    const written = text();
+    expect(written).not.toMatch(/0x[0-9a-f]{3}/i);
+    const names = written.match(/addr:[0-9a-f]{16}/g) ?? [];
+    expect(names.length).toBeGreaterThanOrEqual(6);
+    expect(new Set(names).size).toBe(1);
+  });
+
+  it('has no half of an address where a text is cut off', () => {
+    const { logger, text } = logTo();
+    for (let length = 150; length < 1000; length++)
+      logger.info('line', { reason: `${'x'.repeat(length)}0x${'a'.repeat(40)}` });
+    expect(text()).not.toMatch(/0xa/);
+  });
+
   it('redacts by name whatever the type', () => {
     const { logger, line } = logTo();
     logger.info('line', { token: 12345, key: true });

@@ -2,6 +2,8 @@ import type { LoggerService } from '@nestjs/common';
 import { pino, type Logger as Pino } from 'pino';
 import pretty from 'pino-pretty';
 import type { LogLevel } from './settings.js';
+import { randomBytes } from 'node:crypto';
+import { type AddressName, addressNames } from './address-names.js';
 import { StartError } from './start-error.js';
 
 /** What a log line may carry beside its text. Objects are left out: contents, bodies, frames and keys are objects or parts of one. */
@@ -13,44 +15,81 @@ const SECRET = /content|token|signature|secret|password|authorization|cookie|key
 // eslint-disable-next-line no-control-regex
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
 
+/** An address; with more digits a key, a signature or a hash, which are nobody's business. */
+const HEX = /0x[0-9a-f]{40,}/gi;
+const ADDRESS_LENGTH = 42;
+
+interface LoggerOptions {
+  readonly level: LogLevel;
+  readonly json: boolean;
+  readonly destination?: NodeJS.WritableStream;
+  /** Where left out, names last as long as the process. */
+  readonly addressName?: AddressName;
+}
+
 /** Lines for operators. Fields are redacted by their type and name, not by the discipline of the caller. */
 export class Logger {
-  private constructor(private readonly pino: Pino) {}
+  private constructor(
+    private readonly pino: Pino,
+    private readonly addressName: AddressName,
+  ) {}
 
-  static create(options: { level: LogLevel; json: boolean; destination?: NodeJS.WritableStream }): Logger {
+  static create(options: LoggerOptions): Logger {
     const destination = options.destination ?? process.stdout;
     const stream = options.json
       ? destination
       : pretty({ destination, colorize: process.stdout.isTTY, ignore: 'pid,hostname' });
-    return new Logger(pino({ level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream));
+    const name = options.addressName ?? addressNames({ logAddresses: false, adminToken: '' }, randomBytes);
+    return new Logger(
+      pino({ level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream),
+      name,
+    );
   }
 
   debug(message: string, fields: LogFields = {}): void {
-    this.pino.debug(redacted(fields), message);
+    if (this.pino.isLevelEnabled('debug')) this.pino.debug(this.redacted(fields), this.unnamed(message));
   }
 
   info(message: string, fields: LogFields = {}): void {
-    this.pino.info(redacted(fields), message);
+    if (this.pino.isLevelEnabled('info')) this.pino.info(this.redacted(fields), this.unnamed(message));
   }
 
   warn(message: string, fields: LogFields = {}): void {
-    this.pino.warn(redacted(fields), message);
+    if (this.pino.isLevelEnabled('warn')) this.pino.warn(this.redacted(fields), this.unnamed(message));
   }
 
   /** `cause`: logged by type, text and stack, never with the members that libraries hang on errors. */
   error(message: string, cause?: unknown, fields: LogFields = {}): void {
-    this.pino.error({ ...redacted(fields), ...describe(cause) }, message);
+    this.pino.error({ ...this.redacted(fields), ...this.describe(cause) }, this.unnamed(message));
   }
-}
 
-function redacted(fields: LogFields): Record<string, unknown> {
-  const safe: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(fields)) {
-    if (SECRET.test(name)) safe[name] = '[redacted]';
-    else if (typeof value === 'string') safe[name] = clean(value);
-    else if (value === null || typeof value !== 'object') safe[name] = value;
+  private redacted(fields: LogFields): Record<string, unknown> {
+    const safe: Record<string, unknown> = {};
+    for (const [name, value] of Object.entries(fields)) {
+      if (SECRET.test(name)) safe[name] = '[redacted]';
+      else if (typeof value === 'string') safe[name] = this.clean(value);
+      else if (value === null || typeof value !== 'object') safe[name] = value;
+    }
+    return safe;
   }
-  return safe;
+
+  private describe(cause: unknown): Record<string, unknown> {
+    if (!(cause instanceof Error)) return {};
+    const stack = placesOf(cause)
+      .slice(0, 10)
+      .map((line) => this.clean(line));
+    return { error: this.clean(cause.name), reason: this.clean(cause.message), stack };
+  }
+
+  private clean(text: string): string {
+    // A name is shorter than its address: what is cut off here does not come into view again.
+    return clean(this.unnamed(text.slice(0, 4 * MAX_TEXT)));
+  }
+
+  /** Texts of libraries name keys of the store, and those end with an address. */
+  private unnamed(text: string): string {
+    return text.replace(HEX, (hex) => (hex.length === ADDRESS_LENGTH ? this.addressName(hex) : '0x…'));
+  }
 }
 
 /** One line, no terminal sequences, bounded. */
@@ -58,17 +97,12 @@ export function clean(text: string, max: number = MAX_TEXT): string {
   return text.slice(0, max).replace(CONTROL, '?');
 }
 
-function describe(cause: unknown): Record<string, unknown> {
-  if (!(cause instanceof Error)) return {};
-  return { error: clean(cause.name), reason: clean(cause.message), stack: placesOf(cause).slice(0, 10) };
-}
-
 /** The stack without the text before it, whose lines may look like places. */
 function placesOf({ stack = '', message }: Error): string[] {
   const start = stack.indexOf(message);
   if (start < 0) return [];
   const lines = stack.slice(start + message.length).split('\n');
-  return lines.filter((line) => /^\s+at /.test(line)).map((line) => clean(line.trim()));
+  return lines.filter((line) => /^\s+at /.test(line)).map((line) => line.trim());
 }
 
 /** Nest's own lines, through the same redaction. */

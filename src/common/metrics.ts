@@ -72,7 +72,19 @@ export class Metrics {
   /** Answers of Redis; none with STORAGE=memory. */
   readonly storeCalls = new Tally<'ok' | 'refused' | 'unknown' | 'error'>(['ok', 'refused', 'unknown', 'error']);
   readonly storeRoundTrips = new Durations();
+  /** Messages stored where four fifths of what may wait, or more, did so. */
+  readonly nearlyFull = new Tally<'stored'>(['stored']);
+  /** Parts of the store whose ledger was compared with its mailboxes, by this node. */
+  readonly ledgerChecks = new Tally<'checked' | 'skipped'>(['checked', 'skipped']);
+  /** By how many messages they differed when last looked at; 0 also where another node looks. */
+  ledgerImbalance = 0;
   readonly jobsFailed = new Tally<'failed'>(['failed']);
+
+  ledgerChecked({ imbalance, checked, skipped }: Record<'imbalance' | 'checked' | 'skipped', number>): void {
+    this.ledgerImbalance = imbalance;
+    this.ledgerChecks.add('checked', checked);
+    this.ledgerChecks.add('skipped', skipped);
+  }
 
   ended(code: number): void {
     const name = String(code);

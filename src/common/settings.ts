@@ -57,6 +57,20 @@ export class Settings {
 
   @Setting(
     {
+      name: 'LOG_ADDRESSES',
+      unit: 'true or false',
+      fallback: 'false',
+      meaning:
+        'Whether addresses stand in logs as they are. If not, as names: keyed hashes, the same on all nodes with one `ADMIN_TOKEN`, without one for each process.',
+      must: 'true or false',
+    },
+    asBoolean,
+  )
+  @IsBoolean()
+  readonly logAddresses!: boolean;
+
+  @Setting(
+    {
       name: 'ALLOWED_ORIGINS',
       unit: 'origins, comma-separated',
       fallback: '*',

@@ -24,6 +24,7 @@ export class MetricsService {
     this.exposeConnections(metrics, readings);
     this.exposeMessages(metrics);
     this.exposeStore(metrics, readings);
+    this.exposeLedgerChecks(metrics);
   }
 
   get contentType(): string {
@@ -117,6 +118,14 @@ export class MetricsService {
       metrics.receipts,
       'way',
     );
+    exposeTally(
+      registry,
+      {
+        name: 'relay_mailbox_nearly_full_total',
+        help: 'Messages stored in mailboxes with four fifths or more of what may wait there',
+      },
+      metrics.nearlyFull,
+    );
     exposeDurations(
       registry,
       { name: 'relay_accept_seconds', help: 'From a decoded send to the answer of the store' },
@@ -191,6 +200,28 @@ export class MetricsService {
       metrics.storeRoundTrips,
     );
     exposeTally(registry, { name: 'relay_jobs_failed_total', help: 'Scheduled jobs that failed' }, metrics.jobsFailed);
+  }
+
+  private exposeLedgerChecks(metrics: Metrics): void {
+    const { registry } = this;
+    exposeGauge(
+      registry,
+      {
+        name: 'relay_ledger_imbalance_messages',
+        help: 'By how many messages ledger and mailboxes differ, by the last look at each part; one node of all looks',
+      },
+      null,
+      () => ({ messages: metrics.ledgerImbalance }),
+    );
+    exposeTally(
+      registry,
+      {
+        name: 'relay_ledger_checks_total',
+        help: 'Parts of the store (1024 with Redis) whose ledger this node compared with its mailboxes, or that had too many',
+      },
+      metrics.ledgerChecks,
+      'outcome',
+    );
   }
 }
 

@@ -5,8 +5,8 @@ do
   local isRead, S, devices = known[1] and known[2] and not known[3] and ARGV[9] == '' and HISTORY_MS == 0
   if isRead then isRead, S = pcall(cmsgpack.unpack, known[1]) end
   if isRead then isRead, devices = pcall(cmsgpack.unpack, known[2]) end
-  -- What cannot be read, acknowledge.lua makes anew.
-  if isRead and type(S) == 'table' and #S == STATE_SIZE and type(devices) == 'table' then
+  -- What cannot be read, acknowledge.lua makes anew; what an older version left out, it adds.
+  if isRead and type(S) == 'table' and #S >= STATE_SIZE and type(devices) == 'table' then
     local now = tonumber(ARGV[1])
     local device, ms, sequence, claim = devices[1], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
     local before, id = S[FURTHEST], ARGV[4] .. '-' .. ARGV[5]

@@ -15,7 +15,7 @@ local function quickly(mb, st, tot, exp, address, listens, at, count)
   local isRead, S = true, nil
   if known[1] then
     isRead, S = pcall(cmsgpack.unpack, known[1])
-    if not isRead or type(S) ~= 'table' or #S ~= STATE_SIZE then return 0 end
+    if not isRead or type(S) ~= 'table' or #S < STATE_SIZE then return 0 end
   elseif redis.call('EXISTS', mb, (string.gsub(mb, 'mb:{', 'blk:{', 1))) == 0 then
     S = {}
     for i = 1, STATE_SIZE do S[i] = 0 end

@@ -1,7 +1,7 @@
 -- Stores one message, once: everything that append-quickly.lua leaves over.
 -- ARGV[3] sender · [4] messageId · [5] kind (m or j) and fingerprint · [6] expires ms · [7] timestamp · [8] content
 -- ARGV[9] 1 or 0, whether this node listens to the mailbox, and the node
--- -> {id, how many other nodes hold the recipient} · {'repeat', id, 1 if a device has it} · {'refused', code}
+-- -> {id, how many other nodes hold the recipient, 1 where it is nearly full} · {'repeat', id, 1 if a device has it} · {'refused', code}
 local sender, messageId, fingerprint = ARGV[3], ARGV[4], ARGV[5]
 local digest = digestOf(sender, messageId)
 local known = redis.call('HMGET', ST, 's', digest)
@@ -208,4 +208,5 @@ end
 
 local others = listenersElsewhere(ARGV[9])
 if others > 0 then redis.call('SPUBLISH', MB, string.sub(ARGV[9], 2) .. 'e' .. id .. ' ' .. value) end
-return { id, others }
+local isNearlyFull = S[PENDING] >= maxMessages * NEARLY_FULL or S[PENDING_BYTES] >= maxBytes * NEARLY_FULL
+return { id, others, isNearlyFull and 1 or 0 }

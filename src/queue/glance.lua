@@ -5,7 +5,7 @@ local others = redis.call('PUBSUB', 'SHARDNUMSUB', KEYS[2])[2] - string.sub(ARGV
 local known = redis.call('HMGET', KEYS[1], 's', 'v')
 if not known[1] then return { 0, 0, others, 0 } end
 local isRead, S = pcall(cmsgpack.unpack, known[1])
-if not isRead or type(S) ~= 'table' or #S ~= STATE_SIZE then return 'damaged' end
+if not isRead or type(S) ~= 'table' or #S < STATE_LEAST then return 'damaged' end
 local areRead, devices = true, {}
 if known[2] then areRead, devices = pcall(cmsgpack.unpack, known[2]) end
 local answer = { S[LAST], S[LAST_MS], others, 0 }

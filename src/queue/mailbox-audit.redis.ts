@@ -68,6 +68,7 @@ const read = (name: string): string => {
   return `#!lua flags=no-writes\n${lua}`;
 };
 const AUDIT: Script = { name: 'audit', lua: read('audit') };
+const AUDIT_INDEX: Script = { name: 'audit-index', lua: read('audit-index') };
 const AUDIT_BUCKET: Script = { name: 'audit-bucket', lua: read('audit-bucket') };
 
 interface Seen {
@@ -108,7 +109,7 @@ async function storeClock(client: RedisClient): Promise<StoreClock> {
 }
 
 /**
- * Walks all mailboxes and compares totals, states, logs and indexes. It writes nothing, and may run beside relays: what
+ * Walks all mailboxes (`run`), or looks at some of them (`sample`), and compares totals, states, logs and indexes. It writes nothing, and may run beside relays: what
  * differs is looked at again before it counts.
  */
 export class MailboxAudit {
@@ -138,6 +139,30 @@ export class MailboxAudit {
     const { known, inLogs, differenceCount } = this;
     const differences = [...this.differences].sort((a, b) => a.bucket - b.bucket);
     return { ledger, known, inLogs, differences, differenceCount };
+  }
+
+  /**
+   * One bucket, by its index and at what a relay can afford beside its work: what waits in all its mailboxes, at one instant, and
+   * what is in the logs of a few of them, from a random one on. `null` where it has more than `most` with mail.
+   */
+  async sample(bucket: number, most: number, few: number, random: () => number): Promise<readonly Difference[] | null> {
+    const [tot, exp] = [this.key('tot', bucket), this.key('exp', bucket)];
+    const reply = (await this.client.run(AUDIT_INDEX, [tot, exp], [most])) as IndexReply | null;
+    if (reply === null) return null;
+    const [waitingByTotals, waiting, mailboxesByTotals, mailboxes] = reply;
+    const differences: Difference[] = [];
+    const of = (what: DifferenceKind, expected: number, found: number): void => {
+      if (expected !== found) differences.push({ what, bucket, mailbox: null, expected, found });
+    };
+    of('waiting by the totals', waiting, waitingByTotals);
+    of('mailboxes by the totals', mailboxes, mailboxesByTotals);
+    const count = Number(await this.client.command('ZCARD', exp));
+    const first = Math.floor(random() * Math.max(1, count - few + 1));
+    const some = (await this.client.command('ZRANGE', exp, first, first + few - 1)) as Address[];
+    for (const seen of await Promise.all(some.map((address) => this.mailbox(bucket, address)))) {
+      differences.push(...seen.differences);
+    }
+    return differences;
   }
 
   /** By bucket. What comes up twice in a walk is in there once. */
@@ -291,6 +316,7 @@ type SliceReply = [
   broken: number,
   next: string,
 ];
+type IndexReply = [waitingByTotals: number, waiting: number, mailboxesByTotals: number, mailboxes: number];
 type SumsReply = [number, number, number, number, number, number, number];
 
 interface Facts {

@@ -322,9 +322,11 @@ local function rebuildState()
   redis.log(redis.LOG_WARNING, 'relay: the state in ' .. ST .. ' could not be read and was made anew from the log')
 end
 
+-- Of any version: an older one left out places that came later, a newer one has places behind ours. Those stay as they are
+-- whenever this one saves the state.
 local function isState(state)
-  if type(state) ~= 'table' or #state ~= STATE_SIZE then return false end
-  for i = 1, STATE_SIZE do
+  if type(state) ~= 'table' or #state < STATE_LEAST then return false end
+  for i = 1, #state do
     if type(state[i]) ~= 'number' then return false end
   end
   return true
@@ -339,5 +341,7 @@ local function loadState(packed)
     return
   end
   local isRead, state = pcall(cmsgpack.unpack, packed)
-  if isRead and isState(state) then S = state else rebuildState() end
+  if not isRead or not isState(state) then return rebuildState() end
+  S = state
+  for i = #S + 1, STATE_SIZE do S[i] = 0 end
 end

@@ -168,7 +168,7 @@ export class Mailbox {
     this.boundLog(limits);
     const record = { sequence: this.last, id, fingerprint: print, read: false, lost: false, hidden: false };
     this.remembered.add(from, messageId, record, this.furthest);
-    return { kind: 'stored', entry, isHeldElsewhere: false };
+    return { kind: 'stored', entry, isHeldElsewhere: false, isNearlyFull: this.pendingLoad.isNearlyFull(limits) };
   }
 
   appendReceipts(receipts: readonly Receipt[], maxReceipts: number, ttlMs: number, now: Instant): ReceiptEntry[] {

@@ -1,5 +1,5 @@
 import type { Address } from '@relay/protocol';
-import type { MailboxLimits } from './queue.repository.js';
+import { type MailboxLimits, NEARLY_FULL } from './queue.repository.js';
 
 export interface ExpiredMessage {
   readonly mailbox: Address;
@@ -92,6 +92,10 @@ export class PendingLoad {
     const { messages, bytes: waiting } = sum(this, beside.all);
     if (messages + 1 > limits.maxMessages || waiting + bytes > limits.maxBytes) return 'mailbox_full';
     return this.isOverShare(from, bytes, limits, beside) ? 'sender_share_full' : null;
+  }
+
+  isNearlyFull({ maxMessages, maxBytes }: MailboxLimits): boolean {
+    return this.messages >= maxMessages * NEARLY_FULL || this.bytes >= maxBytes * NEARLY_FULL;
   }
 
   isOverShare(from: Address, bytes: number, limits: MailboxLimits, beside = NOTHING_BESIDE): boolean {

@@ -27,6 +27,14 @@ describe('MemoryQueueRepository', () => {
     ttlMs: 1e6,
   });
 
+  it('notices when what waits is not what the ledger leaves over', async () => {
+    const queue = open(50_000);
+    await queue.append(mailbox(1), message('m'), LIMITS);
+    expect(await queue.checkLedger()).toEqual({ imbalance: 0, checked: 1, skipped: 0 });
+    (queue as unknown as { tally: { acknowledged: number } }).tally.acknowledged += 3;
+    expect(await queue.checkLedger()).toEqual({ imbalance: 3, checked: 1, skipped: 0 });
+  });
+
   it('refuses beyond what all mailboxes together may cost, and takes mail again once some was acknowledged', async () => {
     const queue = open(50_000);
     let stored = 0;

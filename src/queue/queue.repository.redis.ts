@@ -6,6 +6,7 @@ import { BUCKETS, bucketOf } from '../redis/redis-key.redis.js';
 import { AcknowledgeBatch } from './acknowledge-batch.redis.js';
 import { AppendBatch, type AppendReply, type Place } from './append-batch.redis.js';
 import { type EntryId, msOf, sequenceOf } from './entry-id.js';
+import { LedgerWatch } from './ledger-watch.redis.js';
 import { MailboxKeys } from './mailbox-keys.redis.js';
 import { MailboxPurge } from './mailbox-purge.redis.js';
 import { MailboxReads } from './mailbox-reads.redis.js';
@@ -22,6 +23,7 @@ import {
   type Glance,
   type HistoryPage,
   type Ledger,
+  type LedgerCheck,
   type MailboxDevice,
   type MailboxLimits,
   type MessageEntry,
@@ -55,6 +57,8 @@ export interface RedisQueueOptions {
   /** How old a ledger may be: summing it reads every bucket. */
   readonly ledgerMaxAgeMs?: number;
   readonly logger?: Logger;
+  /** 0 (inclusive) to 1. */
+  readonly random?: () => number;
 }
 
 /** A mailbox is remembered this much longer than its mail, so that a device that comes back late learns what it missed. */
@@ -79,6 +83,7 @@ type Reply = readonly (string | number)[];
  * | `out:{b}`    | hash   | receipts owed                                                | once they are passed on          |
  * | `tot:{b}`    | hash   | accepted, acknowledged, expired, dropped; mailboxes with mail | stays: one for each bucket       |
  * | `lock:purge` | string | the node that purges                                         | after its round, or a minute     |
+ * | `lock:audit` | string | the node that compares ledger and mailboxes                  | a minute after its last look     |
  *
  * The scripts are the `.lua` files beside this; mailbox.lua has what they share and the format of an entry.
  */
@@ -94,6 +99,7 @@ export class RedisQueueRepository extends QueueRepository {
   private readonly listening: string;
   private readonly notListening: string;
   private readonly replicating = new Map<number, Promise<void>>();
+  private readonly watch: LedgerWatch;
 
   constructor(private readonly options: RedisQueueOptions) {
     super();
@@ -103,7 +109,7 @@ export class RedisQueueRepository extends QueueRepository {
     this.scripts = mailboxScripts({ stateTtlMs: retentionMs + STATE_GRACE_MS, historyMs });
     const now = (): number => clock.now();
     this.acknowledgements = new AcknowledgeBatch(this.scripts.acknowledge, client, now);
-    const { ledgerMaxAgeMs = 1_000, logger } = options;
+    const { ledgerMaxAgeMs = 1_000, logger, random = Math.random } = options;
     const keys = new MailboxKeys(client.prefix);
     const expire = (mailbox: Address, withGhosts = false): Promise<void> => this.expire(mailbox, withGhosts);
     const listener = (mailbox: Address): string => this.listener(mailbox);
@@ -112,6 +118,7 @@ export class RedisQueueRepository extends QueueRepository {
     this.expiry = new MailboxPurge({ client, keys, node: backplane.node, now, expire });
     this.receipts = new OwedInRedis(client, keys, this.scripts.owed, now);
     this.totals = new QueueLedger(client, keys, ledgerMaxAgeMs, logger);
+    this.watch = new LedgerWatch({ client, clock, node: backplane.node, random, logger });
   }
 
   override append(mailbox: Address, message: NewMessage, limits: MailboxLimits): Promise<Appended> {
@@ -252,6 +259,10 @@ export class RedisQueueRepository extends QueueRepository {
     return this.totals.read();
   }
 
+  override checkLedger(): Promise<LedgerCheck | null> {
+    return this.watch.check();
+  }
+
   override now(): number {
     return this.options.clock.now();
   }
@@ -322,10 +333,11 @@ export class RedisQueueRepository extends QueueRepository {
     message: NewMessage,
     { id, ms, sequence }: Place,
     others: number,
+    isNearlyFull = false,
   ): Appended | Promise<Appended> {
     const { from, messageId, content, timestamp } = message;
     const entry: MessageEntry = { kind: 'message', id, sequence, from, messageId, content, timestamp, queuedAt: ms };
-    return this.kept(mailbox, { kind: 'stored', entry, isHeldElsewhere: others > 0 });
+    return this.kept(mailbox, { kind: 'stored', entry, isHeldElsewhere: others > 0, isNearlyFull });
   }
 
   private answered(mailbox: Address, message: NewMessage, reply: AppendReply): Appended | Promise<Appended> {
@@ -337,7 +349,7 @@ export class RedisQueueRepository extends QueueRepository {
       return this.kept(mailbox, { kind: 'repeat', id: value as EntryId, acknowledged: detail === 1 });
     }
     const id = first as EntryId;
-    return this.stored(mailbox, message, { id, ms: msOf(id), sequence: sequenceOf(id) }, Number(value));
+    return this.stored(mailbox, message, { id, ms: msOf(id), sequence: sequenceOf(id) }, Number(value), detail === 1);
   }
 
   /** What counts as stored, once it is as durable as it is to be. */

@@ -66,6 +66,8 @@ export type Appended =
       readonly entry: MessageEntry;
       /** Whether another node holds a connection of the recipient, as far as the store knows. */
       readonly isHeldElsewhere: boolean;
+      /** Four fifths of what may wait, or more, counting this one. */
+      readonly isNearlyFull: boolean;
     }
   /** Stored before, whatever became of it since: `acknowledged` tells whether a device has it, or its owner has read it. */
   | { readonly kind: 'repeat'; readonly id: EntryId; readonly acknowledged: boolean }
@@ -205,6 +207,18 @@ export interface Ledger {
   readonly mailboxes: number;
 }
 
+/** What `checkLedger` found. */
+export interface LedgerCheck {
+  /** By how many messages ledger and mailboxes differ, where they did when they were last looked at; 0: they agree. */
+  readonly imbalance: number;
+  /** Parts of the store that were looked at just now, and those with too many mailboxes to do so in passing. */
+  readonly checked: number;
+  readonly skipped: number;
+}
+
+/** Part of what may wait, from which on a mailbox counts as nearly full. */
+export const NEARLY_FULL = 0.8;
+
 /** Entries as they were before they left the log, newest first. */
 export interface HistoryPage {
   readonly messages: readonly MessageEntry[];
@@ -299,6 +313,9 @@ export abstract class QueueRepository {
   abstract settle(owed: readonly Owed[]): Promise<void>;
 
   abstract ledger(): Promise<Ledger>;
+
+  /** Counts anew what waits, in a part of the mailboxes with each call. `null` where another node does. */
+  abstract checkLedger(): Promise<LedgerCheck | null>;
 
   /** The clock that `queuedAt` and expiry go by, ms since 1970; the same for all nodes. */
   abstract now(): number;

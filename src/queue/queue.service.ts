@@ -3,6 +3,7 @@ import { type EntryId, sequenceOf } from './entry-id.js';
 import {
   CLASSIC_DEVICE,
   type DeviceId,
+  type LedgerCheck,
   type MessageEntry,
   type Owed,
   type OwedReceipts,
@@ -58,6 +59,11 @@ export class QueueService {
   retire(mailbox: Address, device: DeviceId): Promise<boolean> {
     const keepAfter = this.observer.keepAfter(mailbox);
     return this.queue.retire(mailbox, device, { keepAfter });
+  }
+
+  /** Whether the ledger accounts for what waits, in a part of the mailboxes. */
+  checkLedger(): Promise<LedgerCheck | null> {
+    return this.queue.checkLedger();
   }
 
   /** Works through all mailboxes once, in parts between which other work may run, and passes on what is owed. */

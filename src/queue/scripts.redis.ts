@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import type { Script } from '../redis/redis-client.redis.js';
-import type { MailboxLimits } from './queue.repository.js';
+import { type MailboxLimits, NEARLY_FULL } from './queue.repository.js';
 
 /**
  * Places in the packed state of a mailbox, from 1. `…_AT_TRIM` and `…_AT_FURTHEST` are the counts at those places of the log;
- * `HOLES` are messages that are missing between its first and its last.
+ * `HOLES` are messages that are missing between its first and its last. New ones go to the end and are numbers; 0 must mean
+ * that nobody knows, for an older relay beside this one leaves them as they are (docs/decisions/0033).
  */
 export const STATE_PLACES = [
   'LAST',
@@ -31,6 +32,8 @@ export const STATE_PLACES = [
   'HOLES',
   'HOLE_BYTES',
 ] as const;
+/** Every version since the first has these; a state with fewer is damaged. Never raised. */
+export const FIRST_PLACES = 23;
 
 /** What the scripts of one relay go by; equal for all its nodes. */
 export interface ScriptRules {
@@ -61,6 +64,7 @@ export function mailboxScripts({ stateTtlMs, historyMs }: ScriptRules) {
   };
   STATE_PLACES.forEach((name, i) => (constants[name] = i + 1));
   constants.STATE_SIZE = STATE_PLACES.length;
+  constants.STATE_LEAST = FIRST_PLACES;
   const fill = (lua: string, more: Record<string, number> = {}): string => {
     const all = { ...constants, ...more };
     return lua.replace(/\b[A-Z][A-Z_]+\b/g, (name) => (name in all ? String(all[name]) : name));
@@ -85,6 +89,7 @@ export function mailboxScripts({ stateTtlMs, historyMs }: ScriptRules) {
       // Up to here no sender and no strangers have too much, whoever they are.
       QUICK_MESSAGES: Math.min(MAX_MESSAGES / 2, ...(hasStrangers ? [MAX_STRANGER, MAX_MESSAGES * SENDER_SHARE] : [])),
       QUICK_BYTES: MAX_BYTES * Math.min(0.5, hasStrangers ? SENDER_SHARE : 1),
+      NEARLY_FULL,
       DROPS_OLDEST: overflow === 'drop_oldest' ? 1 : 0,
     };
     const general = callable('generally', `${shared}\n${fill(read('append'), bounds)}`);

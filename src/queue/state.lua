@@ -2,8 +2,8 @@
 local packed = redis.call('HGET', KEYS[1], 's')
 if not packed then return false end
 local isRead, S = pcall(cmsgpack.unpack, packed)
-if not isRead or type(S) ~= 'table' or #S ~= STATE_SIZE then return 'damaged' end
-for i = 1, STATE_SIZE do
+if not isRead or type(S) ~= 'table' or #S < STATE_LEAST then return 'damaged' end
+for i = 1, STATE_LEAST do
   if type(S[i]) ~= 'number' then return 'damaged' end
 end
 local entries = S[MESSAGES] - S[MESSAGES_AT_TRIM] - S[HOLES]

@@ -87,6 +87,13 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
   claim = 0;
   /** By which it came in; `null` for who was believed without proof, and before. */
   session: SessionName | null = null;
+  /** How it came in; `null` for who did not. */
+  cameIn: SignInOutcome | null = null;
+  /** Whether the relay ended it, and for what where no close code says that. */
+  endedBecause: CloseCode | 'no answer' | null = null;
+  /** Frames. */
+  received = 0;
+  readonly startedAt: number;
   private version: 1 | 2 = 1;
   /** `asked`: it was sent a challenge. */
   private state: 'new' | 'signing-in' | 'asked' | 'open' | 'closed' = 'new';
@@ -122,7 +129,8 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
     private readonly signIn: SignIn,
   ) {
     host.waiting.enter(this);
-    this.liveness = new Liveness(host.now());
+    this.startedAt = host.now();
+    this.liveness = new Liveness(this.startedAt);
     link.onMark = (mark) => this.marked(mark);
   }
 
@@ -154,8 +162,18 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
   }
 
   get protocol(): ConnectionProtocol {
-    if (this.state !== 'open') return 'pending';
+    return this.state === 'open' ? this.spoken : 'pending';
+  }
+
+  /** As it was while it lasted. */
+  get spoken(): ConnectionProtocol {
+    if (this.cameIn === null) return 'pending';
     return this.version === 2 ? 'v2' : 'classic';
+  }
+
+  /** Entries that the store was told of. */
+  get acknowledgedEntries(): number {
+    return this.reader?.settled ?? 0;
   }
 
   /** Entries that were sent and not acknowledged. */
@@ -183,6 +201,7 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
 
   receive(data: Buffer, isBinary: boolean): void {
     this.liveness.heard(this.host.now());
+    this.received++;
     if (this.state === 'closed' || !this.link.isOpen) return;
     if (isBinary) return this.close(1003);
     if (this.state === 'open') return this.process(data.toString());
@@ -326,6 +345,7 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
   }
 
   close(code: CloseCode): void {
+    this.endedBecause ??= code;
     this.link.close(code);
     this.closed();
   }
@@ -393,6 +413,7 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
         if (this.isWaitingForMark) this.markFlush();
         break;
       case 'dead':
+        this.endedBecause ??= 'no answer';
         this.link.terminate();
         this.closed();
         break;
@@ -498,7 +519,8 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
       return this.revoked();
     }
     this.state = 'open';
-    this.host.signInEnded(outcomeOf(entrance));
+    this.cameIn = outcomeOf(entrance);
+    this.host.signInEnded(this.cameIn);
     this.liveness.progressed(this.host.now());
     this.link.allowFrames(joined.maxFrameBytes);
     this.link.send(joined.welcome);

@@ -33,6 +33,8 @@ export class Link implements Flushable {
   private texts: string[] = [];
   private queuedChars = 0;
   private scheduled = false;
+  /** Frames. */
+  sent = 0;
   private mark: Mark | null = null;
   private readonly underWay: SentMark[] = [];
   onMark: (mark: Mark) => void = ignore;
@@ -90,6 +92,7 @@ export class Link implements Flushable {
     this.queuedChars = 0;
     if (mark !== null) this.mark = null;
     if (!this.isOpen) return;
+    this.sent += texts.length;
     if (mark === null) this.socket.write(assemble(texts, null));
     else if (this.marks === 'pong') this.writeWithPing(texts, mark);
     else this.socket.write(assemble(texts, null), (error) => (error ? undefined : this.onMark(mark)));

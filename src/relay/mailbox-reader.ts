@@ -32,6 +32,8 @@ export class MailboxReader {
   private latest = 0;
   /** Entries up to this one waited before the connection could get them. */
   private waitedUpTo = 0;
+  /** How many were. */
+  settled = 0;
   private inFlight: Entry[] = [];
   private inFlightBytes = 0;
   private state: 'idle' | 'reading' | 'stopped' = 'stopped';
@@ -126,6 +128,7 @@ export class MailboxReader {
   /** Takes what is acknowledged up to there out of the window. */
   settle(upTo: EntryId): void {
     const count = this.countUpTo(sequenceOf(upTo));
+    this.settled += count;
     for (let i = 0; i < count; i++) this.inFlightBytes -= weight(this.inFlight[i]!);
     if (count === this.inFlight.length) this.inFlight = [];
     else this.inFlight.splice(0, count);

@@ -3,11 +3,14 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { WebSocket } from 'ws';
 import { AuthService } from '../auth/auth.service.js';
+import { Clock } from '../common/clock.js';
 import { Logger } from '../common/logger.js';
 import { Metrics } from '../common/metrics.js';
+import { wellFormed } from '../common/request-id.js';
 import { Settings } from '../common/settings.js';
 import { Admission } from './admission.js';
 import { Connection } from './connection.js';
+import { endOf } from './connection-end.js';
 import { Connections } from './connections.js';
 import { Link } from './link.js';
 import { Relay } from './relay.js';
@@ -29,6 +32,7 @@ export class RelayGateway implements OnGatewayConnection {
     private readonly auth: AuthService,
     private readonly settings: Settings,
     private readonly metrics: Metrics,
+    private readonly clock: Clock,
     private readonly logger: Logger,
   ) {}
 
@@ -36,6 +40,7 @@ export class RelayGateway implements OnGatewayConnection {
     const link = new Link(webSocket, request.socket, this.turn, this.settings.classicAck);
     const peer = { network: this.admission.networkOf(request), host: request.headers.host };
     const signIn = new SignIn(this.auth, peer);
+    const requestId = wellFormed(request.headers['x-request-id']);
     const connection = new Connection(`${this.node}-${++this.count}`, link, this.relay, signIn);
     this.connections.add(connection);
     this.metrics.connectionsOpened.add('opened');
@@ -43,12 +48,20 @@ export class RelayGateway implements OnGatewayConnection {
     webSocket.on('pong', (payload) => connection.ponged(payload));
     webSocket.on('ping', () => connection.pinged());
     // A peer that breaks the protocol: `ws` closes with the right code, and there is nothing for an operator to do.
-    webSocket.on('error', (error) => this.logger.debug('broken connection', { reason: error.message }));
+    let isBroken = false;
+    webSocket.on('error', (error) => {
+      isBroken = true;
+      this.logger.debug('broken connection', { connection: connection.id, reason: error.message });
+    });
     webSocket.on('close', (code) => {
       connection.closed();
       this.connections.remove(connection);
       this.metrics.ended(code);
-      this.logger.debug('connection ended', { connection: connection.id, code });
+      const { bytesRead, bytesWritten } = request.socket;
+      const end = { code, isBroken, now: this.clock.monotonic(), bytesRead, bytesWritten, requestId };
+      // Strangers could fill the log: they are counted.
+      const level = connection.cameIn === null ? 'debug' : 'info';
+      this.logger[level]('connection ended', endOf(connection, end));
     });
     request.socket.on('drain', () => connection.drained());
   }

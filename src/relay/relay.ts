@@ -257,6 +257,7 @@ export class Relay implements ConnectionHost {
     this.parts.metrics.sends.add(result.kind === 'refused' ? result.code : result.kind);
     switch (result.kind) {
       case 'stored':
+        if (result.isNearlyFull) this.parts.metrics.nearlyFull.add('stored');
         this.parts.acquaintance.meet(room, to);
         return this.parts.delivery.stored(connection, to, result.entry, result.isHeldElsewhere);
       case 'repeat': {

@@ -10,6 +10,7 @@ queueContract('memory', (options) => {
     queue: new MemoryQueueRepository({ clock, ...CONTRACT, ...options, maxTotalBytes: Infinity, screen: contacts }),
     contacts,
     clock,
+    ledgerParts: 1,
     close: () => Promise.resolve(),
   });
 });

@@ -1,3 +1,4 @@
+import { BUCKETS } from '../../src/redis/redis-key.redis.js';
 import { RedisCluster, usesRedis } from '../support/redis-server.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { openQueue } from '../support/redis-queue.js';
@@ -8,7 +9,7 @@ const redis = usesRedis();
 queueContract('redis', async (options) => {
   const clock = new ManualClock();
   const { queue, contacts, close } = await openQueue(await redis, clock, { ...CONTRACT, ...options });
-  return { queue, contacts, clock, close };
+  return { queue, contacts, clock, ledgerParts: BUCKETS, close };
 });
 
 describe('on a Cluster of three primaries', () => {
@@ -25,6 +26,6 @@ describe('on a Cluster of three primaries', () => {
     const [url = ''] = cluster.urls;
     const target = { url, clusterNodes: cluster.addresses };
     const { queue, contacts, close } = await openQueue(target, clock, { ...CONTRACT, ...options });
-    return { queue, contacts, clock, close };
+    return { queue, contacts, clock, ledgerParts: BUCKETS, close };
   });
 });

@@ -11,6 +11,7 @@ import {
 } from './rules-answers.mjs';
 import { nothingIsDoubled, nothingIsInvented, nothingIsLost, refusedStaysAway } from './rules-mail.mjs';
 import { devicesAgree, sendersOrderHolds } from './rules-order.mjs';
+import { layoutsAgree, restartsGoUnnoticed } from './rules-upgrade.mjs';
 import { oneSessionPerDevice, processesBehave, storeIsClean } from './rules-world.mjs';
 
 /**
@@ -22,10 +23,11 @@ import { oneSessionPerDevice, processesBehave, storeIsClean } from './rules-worl
  * @property {number} verdictWithinMs
  * @property {readonly Excuse[]} excuses
  * @property {readonly string[]} emptyAddresses  whose queue must have been seen empty
+ * @property {number | null} sendP99Ms  what a rolling restart may cost a send; then no connection may be cut either
  */
 
 /** @type {Declarations} */
-export const NOTHING_DECLARED = { verdictWithinMs: 10_000, excuses: [], emptyAddresses: [] };
+export const NOTHING_DECLARED = { verdictWithinMs: 10_000, excuses: [], emptyAddresses: [], sendP99Ms: null };
 
 const RULES = [
   nothingIsLost,
@@ -44,6 +46,8 @@ const RULES = [
   oneSessionPerDevice,
   processesBehave,
   storeIsClean,
+  restartsGoUnnoticed,
+  layoutsAgree,
 ];
 
 /**

@@ -341,6 +341,63 @@ describe('the checker', () => {
     expect(spoiled.brokenRules()).toEqual([rule]);
   });
 
+  const LAYOUT = { kind: 'layout', saves: 9, savesKept: 9, opens: 2, opensKept: 2, rebuilt: 0 } as const;
+  it.each([
+    ['a later place of a state that an older version lost', 'field-lost', { savesKept: 8 }],
+    ['a later place of a device that an older version lost', 'field-lost', { opensKept: 0 }],
+    ['an upgrade that never was one', 'not-upgraded', { opens: 0, opensKept: 0 }],
+    ['a state that one version takes for damaged', 'state-rebuilt', { rebuilt: 1 }],
+  ])('catches %s', (_what, rule, change) => {
+    expect(story.at(8_000, LAYOUT).brokenRules()).toEqual([]);
+    expect(story.at(8_000, { ...LAYOUT, ...change }).brokenRules()).toEqual([rule]);
+  });
+
+  it('catches a store that does not add up', () => {
+    const differs: NewEvent = { kind: 'audit', differences: ['bucket 1: waiting by the totals: 4, expected 3'] };
+    expect(story.at(8_000, { kind: 'audit', differences: [] }).brokenRules()).toEqual([]);
+    expect(story.at(8_000, differs).brokenRules()).toEqual(['store-out-of-balance']);
+  });
+
+  describe('where a restart must go unnoticed', () => {
+    /** Forty sends at `t`, each answered after so many ms. */
+    const sends = (t: number, tookMs: (i: number) => number): Story => {
+      let busy = new Story(story.events.filter((event) => event.kind !== 'close'));
+      for (let i = 0; i < 40; i++) {
+        busy = busy.at(t, send(`s${i}`)).at(t + tookMs(i), verdict(`s${i}`, ['mailbox_full', 'refused']));
+        busy = busy.at(t + tookMs(i), receipt(`s${i}`, 'queued'));
+      }
+      return busy;
+    };
+    const rulesOf = (one: Story) => one.brokenRules({ sendP99Ms: 2_000 }).filter((rule) => /^cut$|^slow/.test(rule));
+
+    it('catches sends that are slow for a few seconds, and counts one that is slow among many', () => {
+      expect(rulesOf(sends(10_000, () => 1_900))).toEqual([]);
+      expect(rulesOf(sends(10_000, (i) => (i < 2 ? 2_500 : 20)))).toEqual(['slow-sends']);
+      expect(rulesOf(sends(10_000, () => 2_500))).toEqual(['slow-sends']);
+    });
+
+    it('does not count what its sender left unanswered by leaving', () => {
+      const left = sends(10_000, () => 2_500).at(10_100, {
+        kind: 'close',
+        connection: ALICES,
+        code: 1000,
+        by: 'relay',
+      });
+      expect(rulesOf(left)).toEqual([]);
+    });
+
+    it('catches a connection that was cut, and not one that was never there', () => {
+      expect(rulesOf(story)).toEqual(['cut']);
+      expect(story.brokenRules()).toEqual([]);
+      expect(rulesOf(story.with({ kind: 'close' }, { code: 1012 }))).toEqual([]);
+      const refused = story
+        .with({ kind: 'close' }, { code: 1012 })
+        .at(8_000, replacement)
+        .at(8_001, { kind: 'close', connection: 9, code: 1006, by: 'relay' });
+      expect(rulesOf(refused)).toEqual([]);
+    });
+  });
+
   it('catches a store that keeps what it no longer owes, or does not say', () => {
     const emptyAddresses = [BOB];
     expect(story.with({ kind: 'size' }, { size: 2 }).brokenRules({ emptyAddresses })).toEqual(['store-not-empty']);

@@ -9,11 +9,12 @@
 
 /**
  * `place`: one fault at a time happens in one of them, so that somebody is left to answer. `forMs`: how long, where it lasts.
- * @type {Record<string, { place: 'nodes' | 'store' | 'wake-ups' | 'clients', needs: 'nodes' | 'redis' | 'clients' | 'version 2', forMs: [number, number], count: [number, number] }>}
+ * @type {Record<string, { place: 'nodes' | 'store' | 'wake-ups' | 'clients', needs: 'nodes' | 'redis' | 'clients' | 'version 2' | 'two builds', forMs: [number, number], count: [number, number] }>}
  */
 export const KINDS = {
   'kill-node': { place: 'nodes', needs: 'nodes', forMs: [200, 3_000], count: [1, 1] },
   'term-node': { place: 'nodes', needs: 'nodes', forMs: [6_000, 6_000], count: [1, 1] },
+  'upgrade-node': { place: 'nodes', needs: 'two builds', forMs: [6_000, 6_000], count: [1, 1] },
   'stop-node': { place: 'nodes', needs: 'nodes', forMs: [1_000, 30_000], count: [1, 1] },
   'kill-redis': { place: 'store', needs: 'redis', forMs: [100, 2_000], count: [1, 1] },
   'pause-redis': { place: 'store', needs: 'redis', forMs: [500, 10_000], count: [1, 1] },
@@ -66,6 +67,20 @@ export function planIssue(random, nodes) {
   const redisFromMs = 126_000 + nodes * 27_000;
   for (let time = 0; time < 3; time++) add('kill-redis', redisFromMs + time * 10_000, 0);
   return plan;
+}
+
+const LEADS_IN_MS = 5_000;
+/** Each begins when the one before it is done; between two of them clients find their places. */
+const EVERY_MS = 8_000;
+
+/**
+ * All nodes in turn, twice. With an upgrade: to the next version, and then back, so that each mix of the two has run.
+ * @type {(what: 'term-node' | 'upgrade-node', nodes: number) => PlannedFault[]}
+ */
+export function planRolling(what, nodes) {
+  return Array.from({ length: 2 * nodes }, (_, i) => {
+    return { what, atMs: LEADS_IN_MS + i * EVERY_MS, forMs: 0, target: i % nodes, count: 1 };
+  });
 }
 
 /** @param {string} what */

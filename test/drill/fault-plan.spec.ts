@@ -1,4 +1,4 @@
-import { KINDS, planFaults, planIssue } from './fault-plan.mjs';
+import { KINDS, planFaults, planIssue, planRolling } from './fault-plan.mjs';
 import { Random } from './random.mjs';
 
 const EVERYTHING = { kinds: Object.keys(KINDS), untilMs: 120_000, everyMs: 4_000, nodes: 3 };
@@ -33,6 +33,14 @@ describe('a plan of faults', () => {
     expect(new Set(of('kill-node').map(({ target }) => target))).toEqual(new Set([0, 1, 2]));
     expect(of('term-node').map(({ target }) => target)).toEqual([0, 1, 2]);
     expect(of('kill-redis')).toHaveLength(3);
+  });
+});
+
+describe('a rolling restart', () => {
+  it.each(['term-node', 'upgrade-node'] as const)('is each node in turn, twice (%s)', (what) => {
+    const plan = planRolling(what, 3);
+    expect(plan.map(({ target }) => target)).toEqual([0, 1, 2, 0, 1, 2]);
+    expect(new Set(plan.map((fault) => fault.what))).toEqual(new Set([what]));
   });
 });
 

@@ -39,6 +39,15 @@ const ACTS = {
       return result;
     },
   },
+  'upgrade-node': {
+    touches: 'node',
+    act: async ({ target }, { world }) => {
+      const node = nodeOf(world, target);
+      const result = await node.stop('SIGTERM');
+      await node.changeVersion();
+      return result;
+    },
+  },
   'stop-node': {
     touches: 'node',
     act: async ({ forMs, target }, { world }) => {

@@ -71,6 +71,10 @@ export class HistoryIndex {
   ended = [];
   /** @type {Map<string, number>} */
   sizes = new Map();
+  /** @type {import('./history.mjs').LayoutEvent[]} */
+  layouts = [];
+  /** @type {string[]} */
+  differences = [];
 
   /** @param {readonly Event[]} events  in the order of `t` */
   constructor(events) {
@@ -111,6 +115,10 @@ export class HistoryIndex {
         return void this.ended.push(event);
       case 'size':
         return void this.sizes.set(event.address, event.size);
+      case 'layout':
+        return void this.layouts.push(event);
+      case 'audit':
+        return void this.differences.push(...event.differences);
       case 'handover':
         return void this.message(event.from, event.address, event.messageId)?.handovers.push(event);
     }

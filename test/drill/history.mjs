@@ -24,9 +24,11 @@ import { performance } from 'node:perf_hooks';
  * @typedef {{ t: number, kind: 'contest', address: string, device: string, survivors: number, silent: number, codes: number[] }} ContestEvent  one device connected many times at once; `silent`: open, but their node says nothing
  * @typedef {{ t: number, kind: 'ended', process: string, exit: string }} EndedEvent  a process that nobody had told to end
  * @typedef {{ t: number, kind: 'size', address: string, size: number }} SizeEvent  what the store still holds for an address
+ * @typedef {{ t: number, kind: 'layout' } & import('./next-build.mjs').Layout} LayoutEvent  what is left of the fields that only the next version knows
+ * @typedef {{ t: number, kind: 'audit', differences: string[] }} AuditEvent  what `relay verify` found
  *
  * @typedef {ConnectEvent | OpenEvent | CloseEvent | SendEvent | VerdictEvent | ReceiveEvent | HandoverEvent | AckEvent | ReceiptEvent | ReadEvent | GapEvent
- *   | ErrorEvent | RoundTripEvent | FaultEvent | ContestEvent | EndedEvent | SizeEvent} Event
+ *   | ErrorEvent | RoundTripEvent | FaultEvent | ContestEvent | EndedEvent | SizeEvent | LayoutEvent | AuditEvent} Event
  * @typedef {Event extends infer E ? E extends Event ? Omit<E, 't'> : never : never} NewEvent
  */
 

@@ -4,17 +4,14 @@
  * rule. `node test/drill/planted.mjs [NAME…]`; about half a minute each. With `--check` it only looks whether each can be planted.
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath, URL } from 'node:url';
+import { changedBuild } from './changed-build.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-/** Below the packages, so that the copy finds them. */
-const COPY = join(ROOT, 'node_modules', '.cache', 'planted');
 
-/** @typedef {{ file: string, from: string | RegExp, to: string }} Change */
-/** @type {Record<string, { faults: string, changes: Change[], more?: string[] }>} */
+/** @type {Record<string, { faults: string, changes: import('./changed-build.mjs').Change[], more?: string[] }>} */
 const PLANTS = {
   'acknowledge before storing': {
     faults: 'pause-redis,kill-redis',
@@ -87,9 +84,9 @@ const wanted = process.argv.slice(2).filter((argument) => argument !== '--check'
 let missed = 0;
 for (const [name, { faults, changes, more = [] }] of Object.entries(PLANTS)) {
   if (wanted.length > 0 && !wanted.some((part) => name.includes(part))) continue;
-  plant(changes);
+  const main = changedBuild('planted', changes);
   if (isCheck) continue;
-  const args = ['--relay', join(COPY, 'dist', 'main.js'), '--seed', '1', '--seconds', '20'];
+  const args = ['--relay', main, '--seed', '1', '--seconds', '20'];
   const load = ['--rate', '150', '--addresses', '60', ...more];
   const run = spawnSync(process.execPath, [join(ROOT, 'test/drill/run.mjs'), ...args, ...load, '--faults', faults], {
     encoding: 'utf8',
@@ -103,20 +100,4 @@ for (const [name, { faults, changes, more = [] }] of Object.entries(PLANTS)) {
     `${run.status === 1 ? 'noticed' : 'MISSED '}  ${name}: ${rules.join(', ') || `exit ${run.status}`}\n`,
   );
 }
-rmSync(COPY, { recursive: true, force: true });
 process.exitCode = missed === 0 ? 0 : 1;
-
-/** @param {readonly Change[]} changes */
-function plant(changes) {
-  rmSync(COPY, { recursive: true, force: true });
-  mkdirSync(COPY, { recursive: true });
-  cpSync(join(ROOT, 'dist'), join(COPY, 'dist'), { recursive: true });
-  writeFileSync(join(COPY, 'package.json'), '{"type":"module"}');
-  for (const { file, from, to } of changes) {
-    const path = join(COPY, 'dist', file);
-    const before = readFileSync(path, 'utf8');
-    const after = before.replace(from, to);
-    if (after === before) throw new Error(`${file} has no ${from}: the bug cannot be planted`);
-    writeFileSync(path, after);
-  }
-}

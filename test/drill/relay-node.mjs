@@ -9,7 +9,7 @@ import { start } from './child.mjs';
 
 /**
  * @typedef {import('node:child_process').ChildProcess} ChildProcess
- * @typedef {{ main: string, port: number, env: Readonly<Record<string, string>> }} NodeOptions
+ * @typedef {{ main: string, next?: string | null, port: number, env: Readonly<Record<string, string>> }} NodeOptions  `next`: another version
  */
 
 const LISTENS_WITHIN_MS = 15_000;
@@ -35,6 +35,7 @@ export class RelayNode {
   #child = null;
   /** @type {Promise<void> | null} */
   #starting = null;
+  #isNext = false;
   /** Lines at error level, by text. @type {Map<string, number>} */
   errors = new Map();
   /** @type {(exit: string) => void} */
@@ -65,6 +66,12 @@ export class RelayNode {
       if (Date.now() > deadline) throw new Error(`${this.url} did not start: ${failure}`);
       await sleep(500);
     }
+  }
+
+  /** Starts the other of its two versions. */
+  async changeVersion() {
+    this.#isNext = !this.#isNext;
+    await this.start();
   }
 
   /** The exit code, or the signal that ended it. @param {NodeJS.Signals} signal */
@@ -101,7 +108,8 @@ export class RelayNode {
 
   /** Why it did not come to listen, or `null`. @returns {Promise<string | null>} */
   #startOnce() {
-    const { main, port, env } = this.options;
+    const { next, port, env } = this.options;
+    const main = this.#isNext && next ? next : this.options.main;
     const fixed = { NODE_ENV: 'production', AUTH_MODE: 'open', HOST: '127.0.0.1', LOG_LEVEL: 'info' };
     const settings = { PATH: process.env.PATH, ...fixed, ...LIMITS, ...env, PORT: String(port), METRICS_PORT: '0' };
     const child = start(process.execPath, [main], settings);

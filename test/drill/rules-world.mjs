@@ -87,7 +87,7 @@ export function* processesBehave(index) {
     yield { rule: 'process-ended', text: `${process} ended by itself at ${at(t)}: ${exit}` };
   }
   for (const { what, target, from, to, result } of index.faults) {
-    if (what !== 'term-node') continue;
+    if (what !== 'term-node' && what !== 'upgrade-node') continue;
     if (result !== 'exit 0') yield { rule: 'drain', text: `${target}, told to stop at ${at(from)}: ${result}` };
     const cut = [...index.connections.values()].find(
       ({ node, openedAt, closedAt, code, closedBy }) =>
@@ -112,6 +112,7 @@ export function* processesBehave(index) {
 
 /** @type {(index: HistoryIndex, declarations: Declarations) => Iterable<Violation>} */
 export function* storeIsClean(index, { emptyAddresses }) {
+  for (const text of index.differences) yield { rule: 'store-out-of-balance', text };
   for (const address of emptyAddresses) {
     const size = index.sizes.get(address);
     if (size === undefined) yield { rule: 'store-not-empty', text: `${address}: its queue size could not be read` };

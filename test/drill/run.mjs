@@ -9,11 +9,12 @@ import { clearInterval, setInterval } from 'node:timers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { check } from './checker.mjs';
 import { excusesFor } from './excuses.mjs';
-import { planFaults, planIssue } from './fault-plan.mjs';
+import { planFaults, planIssue, planRolling } from './fault-plan.mjs';
 import { runFaults } from './faults.mjs';
 import { History } from './history.mjs';
 import { Load } from './load.mjs';
 import { readOptions, USAGE } from './options.mjs';
+import { readLayout } from './next-build.mjs';
 import { Owed } from './owed.mjs';
 import { Population } from './population.mjs';
 import { Random } from './random.mjs';
@@ -29,6 +30,7 @@ const PROGRESS_EVERY_MS = 10_000;
 /** Of the clock of this one process, which has all the clients to serve. */
 const TOLERANCE_MS = 500;
 const VERDICT_WITHIN_MS = 10_000;
+const ROLLING_SEND_P99_MS = 2_000;
 /** An operator's limit on requests is not for us to exhaust. */
 const SIZES_OF_OTHERS = 50;
 
@@ -62,6 +64,9 @@ async function drill(options) {
   delay.disable();
   const asked = isOurs ? population.addresses : population.addresses.slice(0, SIZES_OF_OTHERS);
   const sizesRead = await readSizes(history, world.urls[0] ?? '', asked);
+  if (options.next !== null) history.add({ kind: 'layout', ...(await readLayout(world.redis?.url ?? '')) });
+  const differences = options.plan === 'rolling' || options.plan === 'upgrade' ? await world.verify() : null;
+  if (differences !== null) history.add({ kind: 'audit', differences });
   const memoryMiB = world.nodes.map(({ residentBytes }) => Math.round(residentBytes / 2 ** 20));
   if (options.save !== null) await save(history, options.save);
   const emptyAddresses = isOurs ? population.addresses : [];
@@ -74,12 +79,15 @@ async function drill(options) {
 /** @type {(options: Options, random: Random) => import('./fault-plan.mjs').PlannedFault[]} */
 function planFor({ plan, nodes, seconds, faults, everyMs }, random) {
   if (plan === 'issue') return planIssue(random.fork('faults'), nodes);
+  if (plan === 'rolling') return planRolling('term-node', nodes);
+  if (plan === 'upgrade') return planRolling('upgrade-node', nodes);
   return planFaults(random.fork('faults'), { kinds: faults, untilMs: seconds * 1000, everyMs, nodes });
 }
 
 /** @type {(history: History, options: Options, emptyAddresses: readonly string[]) => { violations: import('./checker.mjs').Violation[], excused: number }} */
-function judge({ events }, { strict }, emptyAddresses) {
-  const declarations = { verdictWithinMs: VERDICT_WITHIN_MS + TOLERANCE_MS, emptyAddresses };
+function judge({ events }, { strict, plan }, emptyAddresses) {
+  const sendP99Ms = plan === 'rolling' || plan === 'upgrade' ? ROLLING_SEND_P99_MS : null;
+  const declarations = { verdictWithinMs: VERDICT_WITHIN_MS + TOLERANCE_MS, emptyAddresses, sendP99Ms };
   const all = check(events, declarations);
   const violations = strict ? all : check(events, { ...declarations, excuses: excusesFor(events) });
   return { violations, excused: all.length - violations.length };

@@ -1,5 +1,6 @@
 // @ts-check
 import { HistoryIndex } from './history-index.mjs';
+import { cuts, sendSpans } from './rules-upgrade.mjs';
 
 /**
  * @typedef {import('./history.mjs').Event} Event
@@ -7,7 +8,8 @@ import { HistoryIndex } from './history-index.mjs';
  * @typedef {{ p50: number, p99: number, max: number, count: number }} Spread  ms
  * @typedef {Record<string, number>} Tally
  * @typedef {{ seconds: number, messages: number, attempts: number, accepted: number, verdicts: Tally, received: number, handedOver: number, receipts: Tally,
- *   closes: Tally, faults: Tally, verdictMs: Spread, reconnectMs: Spread }} Summary
+ *   closes: Tally, cuts: number, faults: Tally, verdictMs: Spread, worstSendP99Ms: number, reconnectMs: Spread }} Summary
+ *   `cuts`: connections of a signed-in device that the relay ended with 1006; `worstSendP99Ms`: of any five seconds
  */
 
 /** Closes that a client wanted, or that say not to come back. */
@@ -32,8 +34,10 @@ export function summarise(events, steady) {
     handedOver: events.filter(({ kind }) => kind === 'handover').length,
     receipts: tally(messages.flatMap(({ told }) => told.map(({ status }) => status))),
     closes: tally([...index.connections.values()].flatMap(({ code }) => (code === null ? [] : [String(code)]))),
+    cuts: cuts(index).length,
     faults: tally(index.faults.map(({ what }) => what)),
     verdictMs: spread(answered),
+    worstSendP99Ms: Math.max(0, ...sendSpans(index).map(({ p99Ms }) => p99Ms)),
     reconnectMs: spread(reconnects(index, steady)),
   };
 }

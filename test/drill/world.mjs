@@ -1,12 +1,15 @@
 // @ts-check
-import { freePort } from './child.mjs';
+import { once } from 'node:events';
+import { dirname, join } from 'node:path';
+import process from 'node:process';
+import { freePort, start } from './child.mjs';
 import { RedisProcess } from './redis-process.mjs';
 import { RelayNode } from './relay-node.mjs';
 
 /**
  * @typedef {import('./history.mjs').History} History
  * @typedef {import('./random.mjs').Random} Random
- * @typedef {{ storage: 'memory' | 'redis', nodes: number, main: string }} WorldShape
+ * @typedef {{ storage: 'memory' | 'redis', nodes: number, main: string, next: string | null }} WorldShape
  */
 
 /** The stack under trial: a Redis and nodes of our own, or an operator's, of which we know only the addresses. */
@@ -26,7 +29,7 @@ export class World {
   }
 
   /** @type {(shape: WorldShape, history: History, random: Random) => Promise<World>} */
-  static async start({ storage, nodes, main }, history, random) {
+  static async start({ storage, nodes, main, next }, history, random) {
     const world = new World();
     /** @type {Record<string, string>} */
     const env = { STORAGE: storage };
@@ -37,7 +40,7 @@ export class World {
       world.redis = redis;
       env.REDIS_URL = redis.url;
     }
-    for (let i = 0; i < nodes; i++) world.nodes.push(new RelayNode({ main, port: await freePort(random), env }));
+    for (let i = 0; i < nodes; i++) world.nodes.push(new RelayNode({ main, next, port: await freePort(random), env }));
     for (const node of world.nodes) {
       node.onUnexpectedEnd = (exit) => {
         history.add({ kind: 'ended', process: node.url, exit });
@@ -48,6 +51,18 @@ export class World {
     await Promise.all(world.nodes.map((node) => node.start()));
     world.urls = world.nodes.map(({ url }) => url);
     return world;
+  }
+
+  /** What `relay verify` finds in the Redis of our own. */
+  async verify() {
+    const cli = join(dirname(this.nodes[0]?.options.main ?? ''), 'cli.js');
+    const env = { PATH: process.env.PATH, STORAGE: 'redis', REDIS_URL: this.redis?.url };
+    const child = start(process.execPath, [cli, 'verify', '--json'], env);
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += String(data)));
+    const ended = /** @type {Promise<[number | null]>} */ (once(child, 'close'));
+    const [code] = await ended;
+    return code === 0 ? [] : [output];
   }
 
   async stop() {

@@ -36,6 +36,8 @@ function expectCleanLog(): void {
   expect(log.match(new RegExp(`.{0,200}(${CANARY}|forged).{0,50}`, 'gi'))).toBeNull();
   // eslint-disable-next-line no-control-regex
   expect(log.match(/.{0,200}[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029]/g)).toBeNull();
+  // Nobody's address, and nothing that begins like a key or a signature.
+  expect(log.match(/.{0,200}0x[0-9a-f]{40}.{0,50}/gi)).toBeNull();
   const lines = log.split('\n').slice(0, -1);
   expect(lines.filter((line) => !line.startsWith('{"level":') || !line.endsWith('}'))).toEqual([]);
   for (const line of lines) JSON.parse(line);

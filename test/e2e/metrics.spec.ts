@@ -1,5 +1,7 @@
+import { Settings } from '../../src/common/settings.js';
 import { addressOf, ClassicClient } from '../support/classic-client.js';
 import { Device } from '../support/device.js';
+import { sharedRedis } from '../support/redis-server.js';
 import { type RunningRelay, startRelay } from '../support/relay.js';
 
 declare const STORAGE: 'memory' | 'redis';
@@ -21,14 +23,14 @@ describe('metrics', () => {
 
   afterEach(() => relay.stop());
 
-  function metricsUrl(): string {
-    const lines = relay.log().trim().split('\n');
+  function metricsUrl(of = relay): string {
+    const lines = of.log().trim().split('\n');
     const listening = lines.map((line) => JSON.parse(line) as Line).find(({ msg }) => msg === 'metrics listening');
     return listening!.url!;
   }
 
-  async function scrape(): Promise<Map<string, number>> {
-    const response = await fetch(metricsUrl());
+  async function scrape(of = relay): Promise<Map<string, number>> {
+    const response = await fetch(metricsUrl(of));
     expect(response.status).toBe(200);
     expect(response.headers.get('content-type')).toContain('text/plain');
     const samples = (await response.text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
@@ -94,6 +96,39 @@ describe('metrics', () => {
     const calls = samples.get('relay_redis_calls_total{outcome="ok"}') ?? 0;
     expect(calls > 0).toBe(STORAGE === 'redis');
     expect(samples.get('relay_redis_round_trip_seconds_count')).toBe(calls);
+  });
+
+  it('tell of mailboxes that are nearly full', async () => {
+    const small = await startRelay({ env: { MAX_OFFLINE_MESSAGES: '5', SENDER_SHARE: '1' } });
+    const alice = await small.signIn(ALICE);
+    for (const id of ['m1', 'm2', 'm3', 'm4', 'm5']) {
+      alice.message(BOB, id);
+      await alice.waitFor('queued', { messageId: id });
+    }
+    expect((await scrape(small)).get('relay_mailbox_nearly_full_total')).toBe(2);
+    await small.stop();
+  });
+
+  (STORAGE === 'redis' ? it : it.skip)('tell when the ledger is out of balance, and by how much', async () => {
+    const alice = await relay.signIn(ALICE);
+    alice.message(BOB, 'm1');
+    await alice.waitFor('queued');
+    const look = async () => {
+      for (let part = 0; part < 64; part++) await relay.run('check the ledger');
+      const samples = await scrape();
+      return [
+        samples.get('relay_ledger_imbalance_messages'),
+        samples.get('relay_ledger_checks_total{outcome="checked"}'),
+      ];
+    };
+    expect(await look()).toEqual([0, 1024]);
+    const prefix = relay.app.get(Settings).redisKeyPrefix;
+    const redis = await sharedRedis();
+    await redis.command('HINCRBY', `${prefix}tot:{7}`, 'a', '3');
+    expect(await look()).toEqual([3, 2048]);
+    expect(relay.log()).toContain('"ledger out of balance"');
+    await redis.command('HINCRBY', `${prefix}tot:{7}`, 'a', '-3');
+    expect(await look()).toEqual([0, 3072]);
   });
 
   it('name nobody', async () => {

@@ -1,6 +1,7 @@
 import { type Address, LIMITS } from '@relay/protocol';
 import type { EntryId } from '../../src/queue/entry-id.js';
 import type { MailboxLimits, MessageEntry, NewMessage } from '../../src/queue/queue.repository.js';
+import { FIRST_PLACES, STATE_PLACES } from '../../src/queue/scripts.redis.js';
 import { bucketOf } from '../../src/redis/redis-key.redis.js';
 import { addressOf } from '../support/classic-client.js';
 import { ManualClock } from '../support/manual-clock.js';
@@ -229,6 +230,72 @@ describe('mailboxes in Redis', () => {
     await redis.command('XADD', `${node.client.prefix}mb:${tag}:${BOX}`, strange, 'e', 'nonsense');
     for (let i = 2; i <= 10; i++) await acknowledge((await store(`m${i}`, {}, limits)).id);
     expect(await redis.command('XLEN', `${node.client.prefix}mb:${tag}:${BOX}`)).toBe(3);
+  });
+
+  describe('a state of another version', () => {
+    const state = (): string => `${node.client.prefix}st:${tag}:${BOX}`;
+    const run = (lua: string) => redis.command('EVAL', lua, '1', state());
+    /** As a newer version would have left it: three places more, and one more in each device. */
+    const writeLater = () =>
+      run(`local S = cmsgpack.unpack(redis.call('HGET', KEYS[1], 's'))
+        for i, value in ipairs({ 7, 0, 4503599627370497 }) do S[#S + 1] = value end
+        redis.call('HSET', KEYS[1], 's', cmsgpack.pack(S), 'later', 'field')
+        local devices = cmsgpack.unpack(redis.call('HGET', KEYS[1], 'v'))
+        for _, device in ipairs(devices) do device[6] = 8 end
+        redis.call('HSET', KEYS[1], 'v', cmsgpack.pack(devices))`);
+    const later = () =>
+      run(`local S = cmsgpack.unpack(redis.call('HGET', KEYS[1], 's'))
+        local answer = { #S, S[#S - 2], S[#S - 1], string.format('%d', S[#S]), redis.call('HGET', KEYS[1], 'later') }
+        for _, device in ipairs(cmsgpack.unpack(redis.call('HGET', KEYS[1], 'v'))) do answer[#answer + 1] = device[6] end
+        return answer`);
+    const cutTo = (places: number) =>
+      run(`local S = cmsgpack.unpack(redis.call('HGET', KEYS[1], 's'))
+        for i = #S, ${places} + 1, -1 do S[i] = nil end
+        redis.call('HSET', KEYS[1], 's', cmsgpack.pack(S))`);
+    const rebuilt = () => redis.command('HGET', `${node.client.prefix}tot:${tag}`, 'r');
+    const KEPT = [STATE_PLACES.length + 3, 7, 0, '4503599627370497', 'field', 8];
+
+    it('that is newer is read as it is, and keeps what only that version knows through every call', async () => {
+      const { claim } = await node.queue.open(BOX, 'phone', { exclusive: true });
+      const first = await store('m1');
+      await writeLater();
+      const second = await store('m2');
+      expect(await later()).toEqual(KEPT);
+      expect(await node.queue.append(BOX, message('m1'), ROOMY)).toMatchObject({ kind: 'repeat' });
+      // Half full, so the general script.
+      await store('m3', {}, { ...ROOMY, maxMessages: 4, senderShare: 0.9 });
+      await node.queue.appendReceipts(BOX, [{ kind: 'delivered', peer: BOB, messageId: 'r', timestamp: 1 }]);
+      expect(await later()).toEqual(KEPT);
+      expect(await node.queue.size(BOX)).toBe(3);
+      expect((await node.queue.read(BOX, null, 10, Infinity)).entries).toHaveLength(4);
+      expect(await node.queue.acknowledge(BOX, { device: 'phone', upTo: first.id, claim })).toMatchObject({
+        before: 0,
+      });
+      await node.queue.markRead(BOX, ALICE, 'm1');
+      const [glance] = await node.queue.glance([BOX]);
+      expect(glance).toMatchObject({ devices: 1, claims: new Map([['phone', claim]]) });
+      await node.queue.acknowledge(BOX, { device: 'phone', upTo: second.id, claim });
+      await node.queue.open(BOX, 'phone', { exclusive: true });
+      await node.queue.acknowledge(BOX, { device: 'phone', upTo: glance!.head! });
+      expect(await later()).toEqual(KEPT);
+      await store('m4', { ttlMs: 10 });
+      clock.advance(10);
+      await purge();
+      expect(await later()).toEqual(KEPT);
+      expect(await rebuilt()).toBeNull();
+      expect(await node.queue.ledger()).toMatchObject({ accepted: 4, acknowledged: 3, expired: 1, pending: 0 });
+    });
+
+    it('that has not even the places of the first version is damaged', async () => {
+      await store('m1');
+      await cutTo(FIRST_PLACES);
+      await store('m2');
+      expect(await rebuilt()).toBeNull();
+      await cutTo(FIRST_PLACES - 1);
+      await store('m3');
+      expect(await rebuilt()).toBe('1');
+      expect(await node.queue.size(BOX)).toBe(3);
+    });
   });
 
   describe('a damaged state', () => {

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { createApp } from '../../src/app/create-app.js';
 import { Schedule } from '../../src/app/schedule.js';
+import { addressNames } from '../../src/common/address-names.js';
 import { type Clock, SystemClock } from '../../src/common/clock.js';
 import { loadSettings } from '../../src/common/load-settings.js';
 import { Logger } from '../../src/common/logger.js';
@@ -83,7 +84,12 @@ export async function startRelay({
   const destination = new PassThrough();
   const lines: Buffer[] = [];
   destination.on('data', (chunk: Buffer) => lines.push(chunk));
-  const logger = Logger.create({ level: settings.logLevel, json: true, destination });
+  const logger = Logger.create({
+    level: settings.logLevel,
+    json: true,
+    destination,
+    addressName: addressNames(settings, randomBytes),
+  });
   const app = await createApp({ settings, clock, logger });
   await app.listen(0, '127.0.0.1');
   const { port } = (app.getHttpServer() as { address(): AddressInfo }).address();
