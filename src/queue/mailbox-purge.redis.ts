@@ -14,7 +14,7 @@ export interface PurgeParts {
 
 const BUCKETS_PER_TURN = 256;
 /** Each takes some 40 µs. */
-const MAILBOXES_PER_CALL = 25;
+const MAILBOXES_PER_CALL = 10;
 const BUCKETS_PER_CALL = 16;
 const DUE_PER_BUCKET = 200;
 const PURGE_LEASE_MS = 60_000;

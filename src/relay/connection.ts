@@ -29,6 +29,7 @@ import type { Link, Mark } from './link.js';
 import { Liveness } from './liveness.js';
 import type { MailboxReader, ReaderEvents } from './mailbox-reader.js';
 import type { Room } from './room.js';
+import type { Flushable } from './turn.js';
 import { OneAtATime } from './one-at-a-time.js';
 import type { Entrance, Opening, SignIn } from './sign-in.js';
 import { UnstoredFrames } from './unstored-frames.js';
@@ -73,8 +74,13 @@ export interface Joined {
   readonly maxFrameBytes: number;
 }
 
-/** Sends in flight to the store above which a connection is read no further. */
-const MAX_SENDS_IN_FLIGHT = 1024;
+/**
+ * Sends in flight to the store above which a connection waits. As many as a store that answers within some ms needs to be busy; with
+ * a thousand connections that flood, what somebody else sends waits behind so many of each.
+ */
+const MAX_SENDS_IN_FLIGHT = 64;
+/** Frames of one connection that are handled before the others have their turn. */
+const FRAMES_PER_TURN = 32;
 const MAX_TOLD_READ = 256;
 /** Of a ping: a pong that answers nothing. A gateway may answer pings beside the client. */
 const UNASKED_WEIGHT = 0.1;
@@ -107,8 +113,13 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
   /** What a congested link could not be told, newest status only. */
   private presenceOwed: Map<Address, PresenceStatus> | null = null;
   private mustAskAgain: EntryId | null = null;
-  /** Frames that came while signing in; they are handled in order afterwards. */
+  /** Frames that came while signing in, or that let others go first; they are handled in order. */
   private inbox: string[] = [];
+  private handledInTurn = 0;
+  private turnNumber = 0;
+  /** Handles the inbox in the next turn; made when first needed. */
+  private rest: Flushable | null = null;
+  private isRestScheduled = false;
   private sendsInFlight = 0;
   private isPaused = false;
   /** Messages whose `delivered` came by the mailbox before the store's answer to the send itself; made when first needed. */
@@ -204,10 +215,11 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
     this.received++;
     if (this.state === 'closed' || !this.link.isOpen) return;
     if (isBinary) return this.close(1003);
-    if (this.state === 'open') return this.process(data.toString());
+    if (this.state === 'open' && this.inbox.length === 0 && this.mayHandleNext()) return this.process(data.toString());
     if (this.state === 'new' || this.state === 'asked') return this.processOpening(data.toString());
     this.inbox.push(data.toString());
     this.pause();
+    if (this.state === 'open') this.handleRestLater();
   }
 
   ponged(payload: Buffer): void {
@@ -238,7 +250,14 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
 
   closed(): void {
     if (this.state === 'closed') return;
+    // They came before the end, and nobody is left to send them again.
+    this.handleAll();
+    this.end();
+  }
+
+  private end(): void {
     const { state } = this;
+    if (state === 'closed') return;
     this.state = 'closed';
     this.host.waiting.leave(this);
     this.reader?.stop();
@@ -379,6 +398,7 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
   stopReading(): Promise<void> {
     this.isStopped = true;
     this.pause();
+    this.handleAll();
     if (this.sendsInFlight === 0) return Promise.resolve();
     return new Promise((resolve) => (this.whenSent = resolve));
   }
@@ -525,12 +545,7 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
     this.link.allowFrames(joined.maxFrameBytes);
     this.link.send(joined.welcome);
     joined.reader.start(joined.cursor, this.offered);
-    const { inbox } = this;
-    this.inbox = [];
-    for (const text of inbox) {
-      if (this.isOpen) this.process(text);
-    }
-    this.resumeWhenPossible();
+    this.handleRest();
   }
 
   /** It may have gone while it came in. */
@@ -594,9 +609,44 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
     this.link.pauseReading();
   }
 
+  /** Whoever sends many frames at once lets the others go first every so often, and waits for the store to keep up. */
+  private mayHandleNext(): boolean {
+    if (this.turnNumber !== this.link.turnNumber) {
+      this.turnNumber = this.link.turnNumber;
+      this.handledInTurn = 0;
+    }
+    if (this.sendsInFlight >= MAX_SENDS_IN_FLIGHT || this.handledInTurn >= FRAMES_PER_TURN) return false;
+    this.handledInTurn++;
+    return true;
+  }
+
+  private handleRestLater(): void {
+    if (this.isRestScheduled || this.sendsInFlight >= MAX_SENDS_IN_FLIGHT) return;
+    this.isRestScheduled = true;
+    this.rest ??= { flush: () => this.handleRest() };
+    this.link.afterOthers(this.rest);
+  }
+
+  private handleRest(): void {
+    this.isRestScheduled = false;
+    let count = 0;
+    while (count < this.inbox.length && this.isOpen && this.mayHandleNext()) this.process(this.inbox[count++]!);
+    this.inbox.splice(0, count);
+    if (this.inbox.length > 0) this.handleRestLater();
+    else this.resumeWhenPossible();
+  }
+
+  private handleAll(): void {
+    if (this.state !== 'open') return;
+    const { inbox } = this;
+    this.inbox = [];
+    for (const text of inbox) if (this.state === 'open') this.process(text);
+  }
+
   private resumeWhenPossible(): void {
     if (!this.isPaused || this.isStopped || this.state === 'signing-in' || this.link.isCongested) return;
     if (this.sendsInFlight >= MAX_SENDS_IN_FLIGHT / 2) return;
+    if (this.inbox.length > 0) return this.handleRestLater();
     this.isPaused = false;
     this.liveness.heard(this.host.now());
     this.link.resumeReading();

@@ -61,6 +61,15 @@ export class Link implements Flushable {
     return this.queuedChars + this.socket.writableLength > LIMITS.unstoredBufferBytes;
   }
 
+  get turnNumber(): number {
+    return this.turn.number;
+  }
+
+  /** Runs once the sockets that are readable in this turn have been read. */
+  afterOthers(work: Flushable): void {
+    this.turn.schedule(work);
+  }
+
   send(text: string): void {
     this.texts.push(text);
     this.queuedChars += text.length;

@@ -9,10 +9,13 @@ export interface Flushable {
  * (docs/decisions/0003-one-write-per-turn.md).
  */
 export class Turn {
+  /** Of the turn that runs, as far as anything was scheduled in the ones before. */
+  number = 0;
   private dirty: Flushable[] = [];
   private readonly run = (): void => {
     const { dirty } = this;
     this.dirty = [];
+    this.number++;
     for (const flushable of dirty) flushable.flush();
   };
 
