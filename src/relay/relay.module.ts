@@ -9,6 +9,7 @@ import { Clock } from '../common/clock.js';
 import { descriptorLimit } from '../common/descriptor-limit.js';
 import { Logger } from '../common/logger.js';
 import { Metrics } from '../common/metrics.js';
+import { Tracing } from '../common/tracing.js';
 import { Settings } from '../common/settings.js';
 import { ContactRepository } from '../contacts/contact.repository.js';
 import { ContactService } from '../contacts/contact.service.js';
@@ -60,6 +61,7 @@ const relay = {
     Clock,
     Metrics,
     Logger,
+    Tracing,
   ],
   useFactory: (
     settings: Settings,
@@ -76,6 +78,7 @@ const relay = {
     clock: Clock,
     metrics: Metrics,
     logger: Logger,
+    tracing: Tracing,
   ) =>
     new Relay(
       {
@@ -92,6 +95,7 @@ const relay = {
         clock,
         metrics,
         logger,
+        tracing,
       },
       relayOptions(settings),
     ),
