@@ -7,12 +7,14 @@ import { Clock } from '../common/clock.js';
 import { Logger } from '../common/logger.js';
 import { Metrics } from '../common/metrics.js';
 import { Settings } from '../common/settings.js';
+import { Tracing } from '../common/tracing.js';
 import { ContactsModule } from '../contacts/contacts.module.js';
 import { DevicesModule } from '../devices/devices.module.js';
 import { HealthModule } from '../health/health.module.js';
 import { RecoveryBudget } from '../identity/recovery-budget.js';
 import { KeysModule } from '../keys/keys.module.js';
-import { MetricsModule } from '../metrics/metrics.module.js';
+import { MetricsModule, VERSION } from '../metrics/metrics.module.js';
+import { openTracing } from '../metrics/tracing.otlp.js';
 import { PresenceModule } from '../presence/presence.module.js';
 import { QueueModule } from '../queue/queue.module.js';
 import { ReferenceModule } from '../reference/reference.module.js';
@@ -38,9 +40,13 @@ class SurroundingsModule {
         { provide: Clock, useValue: clock },
         { provide: Logger, useValue: logger },
         { provide: Metrics, useValue: new Metrics() },
+        {
+          provide: Tracing,
+          useFactory: () => openTracing({ endpoint: settings.otlpEndpoint, version: VERSION }, logger),
+        },
         { provide: RecoveryBudget, useFactory: () => new RecoveryBudget() },
       ],
-      exports: [Settings, Clock, Logger, Metrics, RecoveryBudget],
+      exports: [Settings, Clock, Logger, Metrics, RecoveryBudget, Tracing],
     };
   }
 }

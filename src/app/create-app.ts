@@ -12,6 +12,7 @@ import { Metrics } from '../common/metrics.js';
 import { InvalidRequest } from '../common/problem.js';
 import { REQUEST_ID } from '../common/request-id.js';
 import type { Settings } from '../common/settings.js';
+import { Tracing } from '../common/tracing.js';
 import { RateLimits } from '../limits/rate-limits.js';
 import { Admission } from '../relay/admission.js';
 import { RelayWsAdapter } from '../relay/relay-ws.adapter.js';
@@ -27,6 +28,7 @@ import {
 import { readJson } from './json-body.js';
 import { refuseWrongMethods } from './method-not-allowed.js';
 import { serveReference } from './openapi.js';
+import { traceRequests } from './trace-requests.js';
 import { ProblemFilter } from './problem.filter.js';
 import { EXIT_CONFIGURATION, StartError } from '../common/start-error.js';
 import { RelayHttpAdapter, type TlsFiles } from './relay-http.adapter.js';
@@ -47,6 +49,8 @@ export async function createApp(surroundings: Surroundings): Promise<INestApplic
   server.disable('x-powered-by').disable('etag');
   server.set('trust proxy', settings.trustProxy);
   app.use(nameRequests(randomUUID));
+  const tracing = app.get(Tracing);
+  if (tracing.isOn) app.use(traceRequests(tracing));
   secure(app, settings);
   const { rateLimitMaxRequests: maxRequests, rateLimitWindowMs: windowMs } = settings;
   app.use([...LIMITED_PATHS], limitRequests(app.get(RateLimits), app.get(Metrics), { maxRequests, windowMs }));

@@ -20,6 +20,7 @@ import { RedisRateLimits } from '../limits/rate-limits.redis.js';
 import { Logger } from '../common/logger.js';
 import { Metrics } from '../common/metrics.js';
 import { Settings } from '../common/settings.js';
+import { Tracing } from '../common/tracing.js';
 import { KeyRepository } from '../keys/key.repository.js';
 import { MemoryKeyRepository } from '../keys/key.repository.memory.js';
 import { RedisKeyRepository } from '../keys/key.repository.redis.js';
@@ -52,12 +53,13 @@ export async function openStorage(
   clock: Clock,
   metrics: Metrics,
   logger: Logger,
+  tracing: Tracing,
 ): Promise<Storage> {
   switch (settings.storage) {
     case 'memory':
       return openMemory(settings, clock);
     case 'redis':
-      return openRedis(settings, clock, metrics, logger);
+      return openRedis(settings, clock, metrics, logger, tracing);
   }
 }
 
@@ -81,12 +83,18 @@ function openMemory(settings: Settings, clock: Clock): Storage {
   };
 }
 
-async function openRedis(settings: Settings, clock: Clock, metrics: Metrics, logger: Logger): Promise<Storage> {
+async function openRedis(
+  settings: Settings,
+  clock: Clock,
+  metrics: Metrics,
+  logger: Logger,
+  tracing: Tracing,
+): Promise<Storage> {
   const { redisUrl, redisSentinels, redisSentinelName, redisClusterNodes, redisKeyPrefix, redisWaitSeconds } = settings;
   const client = await RedisClient.connect(
     { url: redisUrl, sentinels: redisSentinels, sentinelName: redisSentinelName, clusterNodes: redisClusterNodes },
     redisKeyPrefix,
-    { logger, metrics, waitMs: redisWaitSeconds * 1000 },
+    { logger, metrics, tracing, waitMs: redisWaitSeconds * 1000 },
   );
   try {
     await checkRedis(client, logger);
@@ -161,7 +169,7 @@ export class StorageModule {
     return {
       module: StorageModule,
       providers: [
-        { provide: STORAGE, inject: [Settings, Clock, Metrics, Logger], useFactory: openStorage },
+        { provide: STORAGE, inject: [Settings, Clock, Metrics, Logger, Tracing], useFactory: openStorage },
         {
           provide: StorageEnd,
           inject: [STORAGE, Logger],

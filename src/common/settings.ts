@@ -69,6 +69,17 @@ export class Settings {
   @IsBoolean()
   readonly logAddresses!: boolean;
 
+  @Setting({
+    name: 'OTEL_EXPORTER_OTLP_ENDPOINT',
+    unit: 'URL',
+    fallback: '',
+    meaning:
+      'Where an OpenTelemetry receiver takes OTLP over HTTP, such as http://127.0.0.1:4318: traces of requests, sign-ins and calls of Redis go there. Empty: none are made.',
+    must: 'empty, or a URL with http:// or https://',
+  })
+  @ValidateBy({ name: 'isEndpointUrl', validator: { validate: (value) => value === '' || isHttpUrl(value) } })
+  readonly otlpEndpoint!: string;
+
   @Setting(
     {
       name: 'ALLOWED_ORIGINS',
@@ -613,6 +624,10 @@ function isEncoded(text: string): boolean {
   } catch {
     return false;
   }
+}
+
+function isHttpUrl(value: unknown): boolean {
+  return typeof value === 'string' && URL.canParse(value) && /^https?:\/\/[^/]/.test(value);
 }
 
 function asEndpoints(text: string): unknown {

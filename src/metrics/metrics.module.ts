@@ -13,9 +13,11 @@ import { RelayModule } from '../relay/relay.module.js';
 import { MetricsServer } from './metrics.server.js';
 import { MetricsService } from './metrics.service.js';
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+const { version: VERSION } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string;
 };
+
+export { VERSION };
 
 @Module({
   imports: [RelayModule],
@@ -31,7 +33,7 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
         clock: Clock,
       ) =>
         new MetricsService(metrics, {
-          version,
+          version: VERSION,
           census: () => connections.census(clock.monotonic()),
           isDraining: () => admission.isDraining,
           ledger: () => queue.ledger(),

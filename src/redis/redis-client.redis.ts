@@ -2,11 +2,13 @@ import { type Cluster, Command, Redis } from 'ioredis';
 import { RelayError } from '@relay/protocol';
 import type { Logger } from '../common/logger.js';
 import { Metrics } from '../common/metrics.js';
+import { NoTracing, type Tracing } from '../common/tracing.js';
 import { firstConnection, SentinelsAsk } from './redis-connect.redis.js';
 import { OneWriteRedis } from './one-write.redis.js';
 import { demandPrimary, failureOf, keepAnswering } from './redis-connection.redis.js';
 import { NotExecuted, translate } from './redis-error.redis.js';
 import { slotOf } from './redis-key.redis.js';
+import { traced } from './traced.redis.js';
 import { type Argument, type Script, ScriptCalls } from './script-calls.redis.js';
 import { backoff, createRedis, endpointOf, type Options, type RedisTarget } from './redis-target.redis.js';
 
@@ -18,6 +20,7 @@ export interface ConnectOptions {
   /** How long to wait for a Redis that cannot be reached; 0: one attempt. */
   readonly waitMs?: number;
   readonly metrics?: Metrics | undefined;
+  readonly tracing?: Tracing | undefined;
 }
 
 /** A Redis that hangs must not fill the memory: beyond these, nothing more is sent. */
@@ -58,6 +61,7 @@ export class RedisClient {
     readonly prefix: string,
     private readonly logger?: Logger,
     private readonly metrics = new Metrics(),
+    private readonly tracing: Tracing = new NoTracing(),
   ) {
     this.isCluster = redis.isCluster;
     this.scripts = new ScriptCalls(redis, () => this.primaries());
@@ -71,12 +75,12 @@ export class RedisClient {
   static async connect(
     target: string | RedisTarget,
     prefix = '',
-    { logger, metrics, waitMs = 0 }: ConnectOptions = {},
+    { logger, metrics, tracing, waitMs = 0 }: ConnectOptions = {},
   ): Promise<RedisClient> {
     const where = typeof target === 'string' ? { url: target } : target;
     const open = async (sentinelsAsk: boolean): Promise<RedisClient> => {
       const redis = createRedis(where, sentinelsAsk);
-      const client = new RedisClient(redis, prefix, logger, metrics);
+      const client = new RedisClient(redis, prefix, logger, metrics, tracing);
       try {
         await firstConnection(redis, where, { waitMs, logger });
         // Each primary of a Cluster has its own connection.
@@ -109,7 +113,10 @@ export class RedisClient {
 
   /** `weight`: how many calls this one stands for, where what waits for Redis is counted. */
   run(script: Script, keys: readonly string[], args: readonly Argument[], weight = 1): Promise<unknown> {
-    return this.beginSend() ?? this.counted(this.scripts.run(script, [keys.length, ...keys, ...args]), weight);
+    const refused = this.beginSend();
+    if (refused !== null) return refused;
+    const answer = this.counted(this.scripts.run(script, [keys.length, ...keys, ...args]), weight);
+    return this.tracing.isOn ? traced(this.tracing, script.name, answer, weight) : answer;
   }
 
   /** Once, at the end of this turn of the event loop: what `work` sends leaves in the turn's write. It must not throw. */

@@ -58,7 +58,7 @@ export interface ConnectionHost {
   /** A receipt goes to the client by its mailbox. */
   tells(connection: Connection, room: Room, receipt: ReceiptEntry): void;
   /** Somebody came in, or was refused with a code: for the operator to count. */
-  signInEnded(outcome: SignInOutcome): void;
+  signInEnded(connection: Connection, outcome: SignInOutcome): void;
   failed(connection: Connection, what: string, error: unknown): void;
   /** Whether that session was ended, as far as this node knows. */
   isRevoked(session: SessionName): boolean;
@@ -513,7 +513,7 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
   }
 
   private signInFailed(error: unknown): void {
-    this.host.signInEnded(error instanceof RelayError ? error.code : 'internal');
+    this.host.signInEnded(this, error instanceof RelayError ? error.code : 'internal');
     if (!(error instanceof RelayError) || error.code === 'store_unavailable') {
       this.host.failed(this, 'sign-in failed', error);
       this.refuse('store_unavailable');
@@ -540,7 +540,7 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
     }
     this.state = 'open';
     this.cameIn = outcomeOf(entrance);
-    this.host.signInEnded(this.cameIn);
+    this.host.signInEnded(this, this.cameIn);
     this.liveness.progressed(this.host.now());
     this.link.allowFrames(joined.maxFrameBytes);
     this.link.send(joined.welcome);

@@ -9,6 +9,7 @@ import { Clock } from '../common/clock.js';
 import { descriptorLimit } from '../common/descriptor-limit.js';
 import { Logger } from '../common/logger.js';
 import { Metrics } from '../common/metrics.js';
+import { Tracing } from '../common/tracing.js';
 import { Settings } from '../common/settings.js';
 import { ContactRepository } from '../contacts/contact.repository.js';
 import { ContactService } from '../contacts/contact.service.js';
@@ -58,6 +59,7 @@ const relay = {
     Clock,
     Metrics,
     Logger,
+    Tracing,
   ],
   useFactory: (
     settings: Settings,
@@ -74,6 +76,7 @@ const relay = {
     clock: Clock,
     metrics: Metrics,
     logger: Logger,
+    tracing: Tracing,
   ) =>
     new Relay(
       {
@@ -90,6 +93,7 @@ const relay = {
         clock,
         metrics,
         logger,
+        tracing,
       },
       relayOptions(settings),
     ),

@@ -14,6 +14,7 @@ import type { Backplane } from '../backplane/backplane.js';
 import type { Clock } from '../common/clock.js';
 import type { Logger } from '../common/logger.js';
 import type { Metrics } from '../common/metrics.js';
+import type { Tracing } from '../common/tracing.js';
 import type { KeyChange } from '../keys/keys.service.js';
 import type { PresenceService } from '../presence/presence.service.js';
 import { type EntryId, sequenceOf } from '../queue/entry-id.js';
@@ -49,6 +50,7 @@ export interface RelayParts {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly logger: Logger;
+  readonly tracing: Tracing;
 }
 
 export interface RelayOptions {
@@ -209,7 +211,13 @@ export class Relay implements ConnectionHost {
     if (claim > 0) supersede(room, device, claim);
   }
 
-  signInEnded(outcome: SignInOutcome): void {
+  signInEnded({ startedAt }: Connection, outcome: SignInOutcome): void {
+    const { tracing } = this.parts;
+    if (tracing.isOn) {
+      const isFailed = outcome === 'internal' || outcome === 'store_unavailable';
+      const tookMs = this.now() - startedAt;
+      tracing.record({ name: 'sign in', kind: 'server', tookMs, fields: { 'relay.outcome': outcome }, isFailed });
+    }
     this.parts.metrics.signIns.add(outcome);
     if (outcome === 'rate_limited') this.parts.metrics.limited.add('sign_ins');
   }
