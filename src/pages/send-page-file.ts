@@ -8,7 +8,7 @@ const YEAR_SECONDS = 365 * 24 * 60 * 60;
 export function sendPageFile(request: IncomingMessage, response: ServerResponse, file: PageFile | undefined): void {
   if (file === undefined) throw new RelayError('not_found');
   const isGzipped = file.gzipped !== null && acceptsGzip(request.headers['accept-encoding']);
-  const body = isGzipped ? file.gzipped! : file.bytes;
+  const body = isGzipped ? file.gzipped : file.bytes;
   response.setHeader('Content-Type', file.contentType);
   response.setHeader('Content-Length', body.length);
   response.setHeader('Cache-Control', file.isImmutable ? `public, max-age=${YEAR_SECONDS}, immutable` : 'no-cache');
