@@ -8,7 +8,7 @@ import { chromium } from 'playwright-core';
 import { findBrowser } from './find-browser.mjs';
 
 const root = new URL('../', import.meta.url);
-const WINDOW = { width: 600, height: 800 };
+const WINDOW = { width: 600, height: 960 };
 const GAP = 24;
 
 const executablePath = findBrowser();
@@ -85,8 +85,9 @@ async function conversation(context) {
   await ben.locator('#help summary').click();
   await ben.locator('#text').pressSequentially('And not one of th');
   await anna.locator('#typing').waitFor();
-  // Nobody's caret or hovering is of interest.
-  await Promise.all([anna, ben].map((page) => page.locator('.lock').hover()));
+  await Promise.all([anna, ben].map((page) => page.evaluate('scrollTo(0, 0)')));
+  // The message, and not what followed it.
+  await anna.evaluate('document.getElementById("frame-list").scrollTo(0, 0)');
   return [await anna.screenshot(), await ben.screenshot()];
 }
 
