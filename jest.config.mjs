@@ -54,6 +54,8 @@ export default {
         '/pages\\.spec',
         '/e2e/start\\.spec',
         '/tls\\.spec',
+        '/protocol-clients\\.spec',
+        '/protocol-planted\\.spec',
       ],
       globals: { STORAGE: 'redis' },
       roots: ['<rootDir>/test/e2e', '<rootDir>/client/test/relay'],

@@ -14,7 +14,7 @@ export interface Receipt {
 
 /** How far a message is. `expired` ends it as `read` does. */
 const RANKS = { queued: 1, delivered: 2, expired: 3, read: 3 } as const;
-/** Of messages whose fate somebody may still wait for. */
+/** Of messages whose fate somebody may still wait for, or that may be told again. */
 const MAX_TRACKED = 4096;
 
 /** A message on its way. Its promises never reject unheard: who does not look at them need not catch. */
@@ -94,7 +94,6 @@ export class Tracked {
     const isExpired = receipt.kind === 'expired' && !message.isDone;
     const isNews = isExpired || message.advance(receipt);
     if (isExpired) message.fail(expired());
-    if (message.isDone) this.messages.delete(receipt.messageId);
     return isNews;
   }
 

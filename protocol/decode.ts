@@ -23,6 +23,11 @@ const ENTRY_ID = /^\d{1,15}-\d{1,15}$/;
 const TOKEN = /^[\x21-\x7e]{1,512}$/;
 const MESSAGE_ID = /^[\x20-\x7e]{1,128}$/;
 
+/** A name that a client may give its device; the one that connections of the first protocol share is nobody's own. */
+export function isDeviceId(value: unknown): value is string {
+  return typeof value === 'string' && DEVICE_ID.test(value) && value !== CLASSIC;
+}
+
 /**
  * Checks one text frame. Only the named fields are looked at, never walked, so depth and size of the rest cost
  * nothing after `JSON.parse`, which takes any depth.
@@ -103,7 +108,7 @@ function decodeHello({ v, address, deviceId, token, challenge, window }: Fields)
   const failed = (why: string): Rejection => new Rejection('auth_failed', undefined, why);
   if (parsed === null) return failed('address must be an address');
   if (v !== 2) return failed('v must be 2');
-  if (typeof deviceId !== 'string' || !DEVICE_ID.test(deviceId) || deviceId === CLASSIC) {
+  if (!isDeviceId(deviceId)) {
     return failed(`deviceId must be 1 to 64 of A-Z a-z 0-9 _ -, and not "${CLASSIC}"`);
   }
   if (token !== undefined && (typeof token !== 'string' || !TOKEN.test(token))) return failed('token must be a token');

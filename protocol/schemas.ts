@@ -95,7 +95,7 @@ export const CLIENT_SCHEMAS: Readonly<Record<ClientFrame['type'], FrameSchema>> 
       },
       ['token', 'challenge', 'window'],
     ),
-    example: { type: 'hello', v: 2, address: BOB, deviceId: 'phone-1', challenge: true },
+    example: { type: 'hello', v: 2, address: BOB, deviceId: 'phone-1', window: 64 },
   },
   message: {
     summary: 'Sends ciphertext to an address',
@@ -180,12 +180,12 @@ export const SERVER_SCHEMAS: Readonly<Record<ServerFrame['type'] | 'queued' | 'd
   challenge: {
     summary: 'Asks for a proof: sign the nonce, if it names this relay, and answer with `auth`',
     schema: frame('challenge', {
-      nonce: text('signin-<domain>-<address>-<expiry, s>-<128 random bits in hex>'),
+      nonce: text('relay:signin-<domain>-<address>-<expiry, s>-<128 random bits in hex>'),
       expiresAt: time('Until when it may be answered'),
     }),
     example: {
       type: 'challenge',
-      nonce: `signin-relay.example-${BOB}-1767225720-${'0a'.repeat(16)}`,
+      nonce: `relay:signin-relay.example-${BOB}-1767225720-${'0a'.repeat(16)}`,
       expiresAt: NOW + 120_000,
     },
   },

@@ -87,7 +87,10 @@ async function conversation(context) {
   await anna.locator('#typing').waitFor();
   await Promise.all([anna, ben].map((page) => page.evaluate('scrollTo(0, 0)')));
   // The message, and not what followed it.
-  await anna.evaluate('document.getElementById("frame-list").scrollTo(0, 0)');
+  await anna.evaluate(`{
+    const list = document.querySelector('#frame-list');
+    list.scrollTo(0, list.querySelector('mark').closest('li').offsetTop);
+  }`);
   return [await anna.screenshot(), await ben.screenshot()];
 }
 

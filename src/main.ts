@@ -11,7 +11,7 @@ import { EXIT_CONFIGURATION, EXIT_UNAVAILABLE, StartError } from './common/start
 const LAST_RESORT_SECONDS = 15;
 
 async function start(settings: Settings): Promise<void> {
-  const { environment, logLevel, host, port, authMode, publicDomain, storage, drainSeconds } = settings;
+  const { environment, logLevel, host, port, authMode, browserSignIn, publicDomain, storage, drainSeconds } = settings;
   const logger = Logger.create({ level: logLevel, json: environment === 'production' });
   const app = await createApp({ settings, clock: new SystemClock(), logger });
   process.on('uncaughtException', (error) => fatal(logger, error));
@@ -37,6 +37,11 @@ async function start(settings: Settings): Promise<void> {
   process.on('SIGINT', stop);
 
   if (authMode === 'open') logger.warn('AUTH_MODE=open: whoever claims an address that never signed in is believed');
+  if (browserSignIn) {
+    logger.warn(
+      'BROWSER_SIGN_IN=true: whoever gets a person to confirm a link in their wallet can get a session of theirs',
+    );
+  }
   if (environment === 'production' && publicDomain === '') logger.warn('no PUBLIC_DOMAIN: nobody can sign in');
   if (storage === 'memory') logger.warn('STORAGE=memory: everything is forgotten when the relay stops');
   try {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
@@ -58,6 +58,82 @@ describe.each(['SECURITY.md', 'docs/hostile-input.md'])('%s', (document) => {
     const guards = rows.filter((row) => !/^\|[\s-|]+$/.test(row) && !/\| test\s+\|$/.test(row));
     expect(guards.length).toBeGreaterThan(10);
     expect(guards.filter((row) => referencesIn(row).length === 0)).toEqual([]);
+  });
+});
+
+/** What docs/protocol.md calls some files. */
+const SHORT_NAMES: Readonly<Record<string, string>> = {
+  promises: 'test/e2e/promises.spec.ts',
+  classic: 'test/e2e/classic-clients.spec.ts',
+  'queue contract': 'test/contracts/queue.contract.ts',
+};
+
+interface Holder {
+  readonly file: string;
+  /** Of groups and tests in it; one that ends with … begins so. */
+  readonly names: readonly string[];
+}
+
+/** As the protocol says what holds it: a file, then `› group › _test_; _test_` up to the end of the paragraph or list item. */
+function holdersIn(markdown: string): Holder[] {
+  const items = markdown.split(/\n(?=\s*(?:- |\d+\. |\n|#|\|))/).map((item) => item.replace(/\s*\n\s*/g, ' '));
+  return items.flatMap((item) => {
+    const [, short = '', path = '', rest = ''] =
+      /(?:^|[\s(])(?:(promises|classic|queue contract)|`([\w/.-]+\.ts)`\)?) › (.*)/.exec(item) ?? [];
+    const tests = [...rest.matchAll(/_(.+?)_(?=[,;.)\s]|$)/g)].map(([, name = '']) => name);
+    const groups = rest
+      .replace(/_(.+?)_(?=[,;.)\s]|$)/g, '')
+      .split('›')
+      .map((group) => group.replace(/\(all\)|[,;.()]/g, '').trim())
+      .filter((group) => group !== '');
+    return rest === '' ? [] : [{ file: SHORT_NAMES[short] ?? path, names: [...groups, ...tests] }];
+  });
+}
+
+function missing({ file, names }: Holder): string[] {
+  const known = [...namesIn(fileURLToPath(new URL(file, ROOT)))].map((name) => name.replace(/[,;.()]/g, ''));
+  const isThere = (name: string): boolean => {
+    const bare = name.replace(/[,;.()]/g, '');
+    return bare.endsWith('…') ? known.some((one) => one.startsWith(bare.slice(0, -1).trim())) : known.includes(bare);
+  };
+  return names.filter((name) => !isThere(name)).map((name) => `${file} › ${name}`);
+}
+
+describe('docs/protocol.md', () => {
+  it('names files that exist', () => {
+    const named = [...read('docs/protocol.md').matchAll(/`((?:test|src)\/[\w/.-]+\.ts)`/g)].map(
+      ([, path = '']) => path,
+    );
+    expect(named.length).toBeGreaterThan(8);
+    expect(named.filter((path) => !existsSync(fileURLToPath(new URL(path, ROOT))))).toEqual([]);
+  });
+
+  it('names groups and tests that exist', () => {
+    const holders = holdersIn(read('docs/protocol.md'));
+    expect(holders.length).toBeGreaterThan(15);
+    expect(holders.flatMap(missing)).toEqual([]);
+  });
+
+  it('says of each promise what holds it', () => {
+    const [, promises = ''] = read('docs/protocol.md')
+      .split(/^## (?=\d)/m)
+      .filter((part) => /^[12]\./.test(part));
+    const each = promises.split(/^(?=\d\. \*\*)/m).slice(1);
+    expect(each).toHaveLength(9);
+    expect(each.filter((promise) => !/^ +- /m.test(promise))).toEqual([]);
+  });
+});
+
+describe('what holds the protocol', () => {
+  it('is missed where it is not there, by file, group or test', () => {
+    const text =
+      '- classic › signing in › _handles what was sent along with the sign-in, after it and in order_; _nothing_';
+    const [holder] = holdersIn(`Before\n${text}\n- after`);
+    expect(missing(holder!)).toEqual(['test/e2e/classic-clients.spec.ts › nothing']);
+    const [other] = holdersIn('Held (`test/guards.spec.ts`) › no group, › what holds … › _is missed\n  where it is_');
+    expect(missing(other!)).toEqual(
+      ['no group', 'is missed where it is'].map((name) => `test/guards.spec.ts › ${name}`),
+    );
   });
 });
 

@@ -50,17 +50,46 @@ describe('the reference', () => {
     expect(names.sort()).toEqual(expected.sort());
   });
 
-  it('is a page for people, without a script, that shows every frame and every code', async () => {
+  it('is a page for people that shows every frame and every code, with nothing of elsewhere and nothing inline', async () => {
     const response = await fetch(`${relay.url}/docs/ws`);
     expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
-    expect(response.headers.get('content-security-policy')).toContain("default-src 'none'");
+    const policy = response.headers.get('content-security-policy');
+    expect(policy).toContain("default-src 'none';script-src 'self';style-src 'self';");
+    expect(policy).not.toContain('unsafe');
     const page = await response.text();
-    expect(page).not.toContain('<script');
+    expect(page).not.toMatch(/<script(?![^>]* src="console\.js")|<style|\sstyle=|\son\w+=|https?:/);
     const ids = [...page.matchAll(/<section id="([^"]+)">/g)].map(([, id]) => id);
     expect(ids).toEqual([
       ...Object.keys(CLIENT_SCHEMAS).map((type) => `send-${type}`),
       ...Object.keys(SERVER_SCHEMAS).map((type) => `get-${type}`),
     ]);
     for (const code of ['mailbox_full', '4409', 'ack_ahead']) expect(page).toContain(`<code>${code}</code>`);
+  });
+
+  it('asks nobody to fill in what a browser sends by itself', () => {
+    const parameters = Object.values(openApiDocument(relay.app).paths).flatMap((item) =>
+      Object.values(item as Record<string, { parameters?: { in: string; name: string }[] }>).flatMap(
+        (operation) => operation.parameters ?? [],
+      ),
+    );
+    expect(parameters.length).toBeGreaterThan(10);
+    expect(parameters.filter((one) => one.in === 'header')).toEqual([]);
+  });
+
+  it.each(['reference.css', 'console.js'])('serves %s itself', async (name) => {
+    const response = await fetch(`${relay.url}/docs/${name}`);
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toMatch(/^text\/(css|javascript); charset=utf-8$/);
+  });
+
+  it('makes no calls where the operator does not want that, and can still be read', async () => {
+    const quiet = await startRelay({ env: { NODE_ENV: 'production', AUTH_MODE: 'open' } });
+    const get = async (path: string) => await (await fetch(`${quiet.url}${path}`)).text();
+    expect(await get('/docs/ws')).not.toContain('<script');
+    expect(await get('/docs/ws')).toContain('<code>mailbox_full</code>');
+    expect((await fetch(`${quiet.url}/docs/console.js`)).status).toBe(404);
+    expect(await get('/docs/swagger-ui-init.js')).toContain('"supportedSubmitMethods": []');
+    expect(await (await fetch(`${relay.url}/docs/swagger-ui-init.js`)).text()).not.toContain('supportedSubmitMethods');
+    await quiet.stop();
   });
 });

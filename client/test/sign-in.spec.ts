@@ -119,6 +119,7 @@ describe('signing in', () => {
     ['of another address', () => nonce({ address: `0x${'1'.repeat(40)}` as Address })],
     ['that is valid for an hour', () => nonce({ expiresAtSeconds: timers.now() / 1000 + 3600 })],
     ['that is a transaction', () => 'ff'.repeat(32)],
+    ['that wallets sign for links', () => nonce().slice('relay:'.length)],
     ['with something behind it', () => `${nonce()} `],
   ])('refuses to sign a challenge %s, and stops', async (_, text) => {
     const signed: string[] = [];

@@ -14,7 +14,7 @@ import { RateLimits } from '../limits/rate-limits.js';
 import { Admission } from '../relay/admission.js';
 import { RelayWsAdapter } from '../relay/relay-ws.adapter.js';
 import { AppModule, type Surroundings } from './app.module.js';
-import { isWalletCall, limitRequests, refuseForeignWrites } from './http-guards.js';
+import { isSelfDescription, isWalletCall, limitRequests, LIMITED_PATHS, refuseForeignWrites } from './http-guards.js';
 import { readJson } from './json-body.js';
 import { refuseWrongMethods } from './method-not-allowed.js';
 import { serveReference } from './openapi.js';
@@ -39,13 +39,13 @@ export async function createApp(surroundings: Surroundings): Promise<INestApplic
   server.set('trust proxy', settings.trustProxy);
   secure(app, settings);
   const { rateLimitMaxRequests: maxRequests, rateLimitWindowMs: windowMs } = settings;
-  app.use('/api', limitRequests(app.get(RateLimits), app.get(Metrics), { maxRequests, windowMs }));
+  app.use([...LIMITED_PATHS], limitRequests(app.get(RateLimits), app.get(Metrics), { maxRequests, windowMs }));
   app.use(refuseForeignWrites(settings.allowedOrigins), refuseWrongMethods(server));
   app.use(...readJson(settings.maxFrameBytes));
   app.useGlobalFilters(new ProblemFilter(logger));
   app.useGlobalPipes(validation());
   app.useWebSocketAdapter(new RelayWsAdapter(app, app.get(Admission), app.get(Metrics)));
-  serveReference(app);
+  serveReference(app, settings);
   const { maxConnections } = settings;
   app.getHttpServer().maxConnections = (maxConnections || descriptorLimit()) + HTTP_CONNECTIONS;
   return app;
@@ -68,50 +68,40 @@ function tlsOf({ settings, logger }: Surroundings): TlsFiles | null {
 }
 
 function secure(app: NestExpressApplication, settings: Settings): void {
-  // The reference, and where wallets send browsers back to; everything else is data and needs nothing.
-  const page = {
-    defaultSrc: ["'none'"],
-    scriptSrc: ["'self'"],
-    styleSrc: ["'self'", "'unsafe-inline'"],
-    imgSrc: ["'self'", 'data:'],
-    connectSrc: ["'self'"],
-  };
   const options = (directives: Record<string, string[]>) => ({
     // Whether a whole domain is HTTPS only is for its operator to say.
     strictTransportSecurity: false,
     contentSecurityPolicy: { useDefaults: false, directives: { ...directives, frameAncestors: ["'none'"] } },
     crossOriginResourcePolicy: { policy: 'cross-origin' as const },
   });
-  const forPages = helmet(options(page));
-  const forApps = helmet(options(APP_POLICY));
-  const forData = helmet(options({ defaultSrc: ["'none'"] }));
-  const policyOf = (url: string | undefined) => (isApp(url) ? forApps : isPage(url) ? forPages : forData);
-  app.use((...args: Parameters<typeof forData>) => policyOf(args[0].url)(...args));
+  // Everything but the pages is data and needs nothing.
+  const policies = {
+    page: helmet(options(PAGE)),
+    'styled page': helmet(options(STYLED_PAGE)),
+    app: helmet(options(APP)),
+    data: helmet(options(DATA)),
+  };
+  app.use((...args: Parameters<typeof policies.data>) => policies[kindOf(args[0].url)](...args));
   const origin = settings.allowedOrigins[0] === '*' ? '*' : [...settings.allowedOrigins];
   const exposedHeaders = ['RateLimit-Limit', 'RateLimit-Remaining', 'RateLimit-Reset', 'Retry-After'];
   app.enableCors((request: { url?: string }, decided) => {
-    decided(null, { origin: isWalletCall(request.url) ? '*' : origin, exposedHeaders, maxAge: 600 });
+    const isForAll = isWalletCall(request.url) || isSelfDescription(request.url);
+    decided(null, { origin: isForAll ? '*' : origin, exposedHeaders, maxAge: 600 });
   });
 }
 
-/** Our own pages: files of the relay, its REST and its WebSocket, and nothing that a text could turn into a script. */
-const APP_POLICY = {
-  defaultSrc: ["'none'"],
-  scriptSrc: ["'self'"],
-  styleSrc: ["'self'"],
-  imgSrc: ["'self'"],
-  connectSrc: ["'self'"],
-  baseUri: ["'none'"],
-  formAction: ["'none'"],
-  requireTrustedTypesFor: ["'script'"],
-};
+const DATA = { defaultSrc: ["'none'"] };
+const PAGE = { ...DATA, scriptSrc: ["'self'"], styleSrc: ["'self'"], imgSrc: ["'self'"], connectSrc: ["'self'"] };
+/** Swagger UI sets styles and images within its page, and so does the one that wallets send browsers back to. */
+const STYLED_PAGE = { ...PAGE, styleSrc: ["'self'", "'unsafe-inline'"], imgSrc: ["'self'", 'data:'] };
 
-function isApp(url = ''): boolean {
-  return /^\/demo([/?]|$)/.test(url);
-}
+/** Whole programs, which hold keys: no text becomes a script, and nothing is sent anywhere by a form. */
+const APP = { ...PAGE, baseUri: ["'none'"], formAction: ["'none'"], requireTrustedTypesFor: ["'script'"] };
 
-function isPage(url = ''): boolean {
-  return url.startsWith('/docs') || url.startsWith('/auth/v1/callback');
+function kindOf(url = ''): 'app' | 'page' | 'styled page' | 'data' {
+  if (/^\/demo([/?]|$)/i.test(url)) return 'app';
+  if (/^\/docs\/ws\/?(\?|$)/i.test(url)) return 'page';
+  return /^\/(docs|auth\/v1\/callback)/i.test(url) ? 'styled page' : 'data';
 }
 
 /** Unknown members are left out, not refused: the first relay's clients may send some. */

@@ -13,11 +13,19 @@ function refuse(response: Response, code: ErrorCode, detail: string = ERRORS[cod
   sendProblem(response, problem(ERRORS[code].httpStatus, code, detail));
 }
 
-/** Wallets call these from wherever they run. They go by the token in the body, never by what a browser sends along. */
-const WALLET_CALL = /^\/auth\/[^/]+\/(start-session|authenticate|get-account|logout)\/?(\?|$)/;
+/**
+ * Wallets call these from wherever they run. They go by the token in the body, never by what a browser sends along. Paths here
+ * are compared as Express does: in any case, with or without a slash at the end.
+ */
+const WALLET_CALL = /^\/auth\/[^/]+\/(start-session|authenticate|get-account|logout)\/?(\?|$)/i;
 
 export function isWalletCall(url: string | undefined): boolean {
   return WALLET_CALL.test(url ?? '');
+}
+
+/** Says what this relay is and demands, to whoever asks. */
+export function isSelfDescription(url: string | undefined): boolean {
+  return /^\/\.well-known\/relay\/?(\?|$)/.test(url ?? '');
 }
 
 /** A page of an origin that is not allowed may change nothing, not even with a request that needs no CORS consent. */
@@ -30,7 +38,14 @@ export function refuseForeignWrites(allowedOrigins: readonly string[]): RequestH
 }
 
 /** What changes who somebody is, or what only an operator may see, waits for the limiter's store; the rest does not. */
-const CLOSED_WHEN_DOWN = /^\/(public-keys|devices)(\/|$)|\/stats\/all$|\/online\/all$/;
+const CLOSED_WHEN_DOWN =
+  /^\/api\/(public-keys|devices)(\/|$)|^\/api\/[^/]+\/(stats|online)\/all\/?$|^\/auth\/v1\/session\/?$/i;
+
+/** The browser's part of a sign-in by link. Wallets' calls are not here: their servers make them for thousands of people. */
+const BROWSER_SIGN_IN = ['/auth/v1/start', '/auth/v1/callback', '/auth/v1/callback.js', '/auth/v1/session'];
+
+/** Where requests are counted by IP address. */
+export const LIMITED_PATHS: readonly string[] = ['/api', ...BROWSER_SIGN_IN];
 
 export interface RequestLimit {
   readonly maxRequests: number;
@@ -38,8 +53,8 @@ export interface RequestLimit {
 }
 
 /**
- * Requests per IP address, over all nodes. Where the limiter's store is away: closed for keys, devices and admin calls, else
- * counted by this process alone. Mounted at `/api`.
+ * Requests per IP address, over all nodes. Where the limiter's store is away: closed for keys, devices, admin calls and
+ * sessions by link, else counted by this process alone. Mounted at `LIMITED_PATHS`.
  */
 export function limitRequests(
   limits: RateLimits,
@@ -50,7 +65,7 @@ export function limitRequests(
   const open = limits.limiter({ name: 'rest', ...limit, whenDown: 'local' });
   const closed = limits.limiter({ name: 'rest', ...limit, whenDown: 'closed' });
   return (request: Request, response: Response, next: NextFunction) => {
-    const limiter = CLOSED_WHEN_DOWN.test(request.path) ? closed : open;
+    const limiter = CLOSED_WHEN_DOWN.test(request.baseUrl + request.path) ? closed : open;
     limiter.take(networkOf(request.ip ?? '')).then((taken) => {
       if (report(response, taken)) next();
       else metrics.limited.add('rest');

@@ -1,8 +1,10 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { ROUTE_RULES, type Who } from '../auth/rules.js';
+import type { Settings } from '../common/settings.js';
 
 const BEARER = 'token';
+const METHODS = ['get', 'head', 'post', 'put', 'delete'] as const;
 
 const WHO: Readonly<Record<Who, string>> = {
   all: 'Everybody.',
@@ -14,10 +16,26 @@ const WHO: Readonly<Record<Who, string>> = {
   admin: 'An operator; in `open` mode everybody, where no ADMIN_TOKEN is set.',
 };
 
+/** What a client's HTTP stack sends by itself: nobody fills it in, and a page may not. */
+const BY_ITSELF: readonly string[] = ['host', 'cookie', 'accept', 'authorization'];
+
+function withoutHeaders(document: OpenAPIObject): OpenAPIObject {
+  for (const item of Object.values(document.paths)) {
+    for (const method of METHODS) {
+      const operation = item[method];
+      if (operation?.parameters === undefined) continue;
+      operation.parameters = operation.parameters.filter(
+        (one) => '$ref' in one || one.in !== 'header' || !BY_ITSELF.includes(one.name.toLowerCase()),
+      );
+    }
+  }
+  return document;
+}
+
 /** From the table that the guard goes by, so the two cannot differ. */
 function withSecurity(document: OpenAPIObject): OpenAPIObject {
   for (const [path, item] of Object.entries(document.paths)) {
-    for (const method of ['get', 'head', 'post', 'put', 'delete'] as const) {
+    for (const method of METHODS) {
       const operation = item[method];
       const rule = ROUTE_RULES.get(`${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ':$1')}`);
       if (operation === undefined || rule === undefined) continue;
@@ -29,11 +47,12 @@ function withSecurity(document: OpenAPIObject): OpenAPIObject {
 }
 
 /** The REST reference: /docs for people, /docs/openapi.json for programs. */
-export function serveReference(app: INestApplication): void {
+export function serveReference(app: INestApplication, { docsConsole }: Settings): void {
   SwaggerModule.setup('docs', app, () => openApiDocument(app), {
     jsonDocumentUrl: 'docs/openapi.json',
     yamlDocumentUrl: 'docs/openapi.yaml',
     customSiteTitle: 'Relay: REST reference',
+    swaggerOptions: docsConsole ? {} : { supportedSubmitMethods: [] },
   });
 }
 
@@ -48,5 +67,5 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     .setLicense('MIT', 'https://opensource.org/license/mit')
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'A session token, or ADMIN_TOKEN.' }, BEARER)
     .build();
-  return withSecurity(SwaggerModule.createDocument(app, config));
+  return withSecurity(withoutHeaders(SwaggerModule.createDocument(app, config)));
 }

@@ -34,6 +34,8 @@ export class ProblemFilter implements ExceptionFilter {
       response.end();
       return;
     }
+    const retryAfterMs = error instanceof RelayError ? error.details.retryAfterMs : undefined;
+    if (retryAfterMs !== undefined) response.set('Retry-After', String(Math.ceil(retryAfterMs / 1000)));
     sendProblem(response, this.describe(error));
   }
 

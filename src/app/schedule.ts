@@ -3,7 +3,9 @@ import { SchedulerRegistry } from '@nestjs/schedule';
 import { Clock } from '../common/clock.js';
 import { Logger } from '../common/logger.js';
 import { Metrics } from '../common/metrics.js';
+import { ContactService } from '../contacts/contact.service.js';
 import { SWEEP_EVERY_MS } from '../presence/presence.repository.js';
+import { AuthService } from '../auth/auth.service.js';
 import { LOOK_EVERY_MS, Revocations } from '../auth/revocations.js';
 import { PresenceService } from '../presence/presence.service.js';
 import { QueueService } from '../queue/queue.service.js';
@@ -43,11 +45,14 @@ export class Schedule implements OnApplicationBootstrap {
     presence: PresenceService,
     revocations: Revocations,
     sessions: SessionWatch,
+    auth: AuthService,
+    contacts: ContactService,
   ) {
     this.jobs = [
       { name: 'answer sends', everyMs: VERDICT_SWEEP_MS, run: () => verdicts.sweep() },
       { name: 'settle receipts', everyMs: VERDICT_SWEEP_MS, run: () => delivery.settle() },
       { name: 'look for missed mail', everyMs: 5_000, run: () => delivery.recheck() },
+      { name: 'look for missed blocks', everyMs: 5_000, run: () => contacts.recheck() },
       { name: 'answer ephemeral sends', everyMs: 1_000, run: () => ephemeral.sweep() },
       { name: 'watch connections', everyMs: TICK_MS, run: () => connections.tick(clock.monotonic()) },
       { name: 'forget full budgets', everyMs: 5_000, run: () => rooms.forgetFullBudgets(clock.monotonic()) },
@@ -62,6 +67,7 @@ export class Schedule implements OnApplicationBootstrap {
           await sessions.lookWhereDoubted();
         },
       },
+      { name: 'discard left sessions', everyMs: LOOK_EVERY_MS, run: () => auth.discardLeftOver() },
       { name: 'keep sessions in use', everyMs: 10 * MINUTE_MS, run: () => sessions.look() },
       { name: 'sweep presence', everyMs: SWEEP_EVERY_MS, run: () => presence.sweep() },
     ];

@@ -1,7 +1,7 @@
 import { type DynamicModule, Global, Module, type OnApplicationShutdown, type Provider } from '@nestjs/common';
 import { SessionRepository } from '../auth/session.repository.js';
 import { MemorySessionRepository } from '../auth/session.repository.memory.js';
-import { SignInLinkRepository } from '../auth/sign-in-link.repository.js';
+import { MAX_LINKS, SignInLinkRepository } from '../auth/sign-in-link.repository.js';
 import { MemorySignInLinkRepository } from '../auth/sign-in-link.repository.memory.js';
 import { RedisSignInLinkRepository } from '../auth/sign-in-link.repository.redis.js';
 import { RedisSessionRepository } from '../auth/session.repository.redis.js';
@@ -61,9 +61,6 @@ export async function openStorage(
   }
 }
 
-/** About half a kilobyte each. */
-const MAX_LINKS = 50_000;
-
 function queueRules({ retentionMs, historyMs, maxOfflineMessages, maxDevicesPerAddress }: Settings) {
   return { retentionMs, historyMs, maxReceipts: maxOfflineMessages, maxDevices: maxDevicesPerAddress };
 }
@@ -111,7 +108,7 @@ async function openRedis(settings: Settings, clock: Clock, metrics: Metrics, log
       keys: new RedisKeyRepository(client, storeClock),
       contacts: new RedisContactRepository(client, storeClock),
       limits: new RedisRateLimits(client),
-      links: new RedisSignInLinkRepository(client, storeClock),
+      links: new RedisSignInLinkRepository(client, storeClock, MAX_LINKS),
       presence: new RedisPresenceRepository({ client, clock: storeClock, node, lastSeenMs }),
       sessions: new RedisSessionRepository(client, storeClock),
       backplane,

@@ -5,6 +5,8 @@ import { Logger } from '../common/logger.js';
 import { domainOf } from '../common/domain.js';
 import { Settings } from '../common/settings.js';
 import { RecoveryBudget } from '../identity/recovery-budget.js';
+import { RateLimits } from '../limits/rate-limits.js';
+import { SignInLimits } from '../limits/sign-in-limits.js';
 import { AuthService } from './auth.service.js';
 import { Revocations } from './revocations.js';
 import { SessionRepository } from './session.repository.js';
@@ -18,17 +20,24 @@ import { SessionRepository } from './session.repository.js';
         new Revocations(sessions, backplane, logger),
     },
     {
+      provide: SignInLimits,
+      inject: [RateLimits, Settings],
+      useFactory: (limits: RateLimits, { maxFirstSignInsPerIp }: Settings) =>
+        new SignInLimits(limits, maxFirstSignInsPerIp),
+    },
+    {
       provide: AuthService,
-      inject: [Settings, SessionRepository, Revocations, RecoveryBudget, Clock],
+      inject: [Settings, SessionRepository, Revocations, RecoveryBudget, SignInLimits, Clock],
       useFactory: (
         settings: Settings,
         sessions: SessionRepository,
         revocations: Revocations,
         recoveries: RecoveryBudget,
+        limits: SignInLimits,
         clock: Clock,
       ) =>
         new AuthService(
-          { sessions, revocations, recoveries, clock },
+          { sessions, revocations, recoveries, limits, clock },
           { mode: settings.authMode, domainOf: (host) => domainOf(settings, host) },
         ),
     },

@@ -2,12 +2,15 @@ import { type Address, type Proof, RelayError, signInNonce } from '@relay/protoc
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../common/clock.js';
 import type { RecoveryBudget } from '../identity/recovery-budget.js';
+import { type SignInLimits, tooManyFailed, tooManyNew } from '../limits/sign-in-limits.js';
 import type { Revocations } from './revocations.js';
-import type { Session, SessionRepository } from './session.repository.js';
+import type { Session, SessionName, SessionRepository } from './session.repository.js';
 
 /** How long a person has to sign. */
 export const CHALLENGE_MS = 120_000;
 const NONCE_BYTES = 16;
+/** Sessions whose sign-in came to nothing while the store was away; each is some hundred bytes. */
+const MAX_LEFT_OVER = 1_000;
 
 /** One question to one client, answered at most once: whoever asks forgets it with the first answer. */
 export interface Challenge {
@@ -17,6 +20,13 @@ export interface Challenge {
   readonly expiresAt: number;
   /** Monotonic ms, for us. */
   readonly deadline: number;
+}
+
+/** The answer to a challenge. */
+export interface ChallengeAnswer {
+  readonly address: Address;
+  readonly proof: Proof;
+  readonly device: string;
 }
 
 export interface SignedIn {
@@ -35,11 +45,14 @@ export interface AuthParts {
   readonly sessions: SessionRepository;
   readonly revocations: Revocations;
   readonly recoveries: RecoveryBudget;
+  readonly limits: SignInLimits;
   readonly clock: Clock;
 }
 
 /** Who is who: challenges, proofs, tokens, and their end. */
 export class AuthService {
+  private readonly leftOver = new Set<SessionName>();
+
   constructor(
     private readonly parts: AuthParts,
     private readonly options: AuthOptions,
@@ -69,8 +82,20 @@ export class AuthService {
     return session === null || this.parts.revocations.has(session) ? null : session;
   }
 
+  /**
+   * As `challenge`, for whoever may try from there. Rejects with `rate_limited` where too many proofs of that network were
+   * wrong, or where the address would be one too many that signs in for the first time: nobody need sign for that.
+   */
+  async ask(address: Address, network: string, host: string | undefined): Promise<Challenge> {
+    const { limits, sessions } = this.parts;
+    const [failedMs, firstMs] = await Promise.all([limits.mayTry(network, address), limits.mayBegin(network)]);
+    if (failedMs > 0) throw tooManyFailed(failedMs);
+    if (firstMs > 0 && !(await sessions.hasSignedIn(address))) throw tooManyNew(firstMs);
+    return this.challenge(address, host);
+  }
+
   /** `host`: as the client asked for it. Throws `unsupported` where the relay has no name that could be signed. */
-  challenge(address: Address, host: string | undefined): Challenge {
+  private challenge(address: Address, host: string | undefined): Challenge {
     const domain = this.options.domainOf(host);
     const { clock } = this.parts;
     const expiresAtSeconds = Math.floor((clock.now() + CHALLENGE_MS) / 1000);
@@ -79,20 +104,57 @@ export class AuthService {
     return { address, nonce, expiresAt: expiresAtSeconds * 1000, deadline: clock.monotonic() + CHALLENGE_MS };
   }
 
-  /** Rejects with `challenge_expired`, `auth_failed`, or `unavailable` where too many sign in at once. */
-  async prove({ address, nonce, deadline }: Challenge, proof: Proof, device: string): Promise<SignedIn> {
-    const { recoveries, clock } = this.parts;
-    if (clock.monotonic() >= deadline) throw new RelayError('challenge_expired');
-    if ((await recoveries.addressOf(nonce, proof)) !== address) throw new RelayError('auth_failed');
+  /**
+   * `network`: where the answer comes from. Rejects with `challenge_expired`, `auth_failed`, `rate_limited` as `ask` does, or
+   * `unavailable` where too many sign in at once.
+   */
+  async prove(challenge: Challenge, { address, proof, device }: ChallengeAnswer, network: string): Promise<SignedIn> {
+    await this.parts.limits.attempt(network, address, async () => {
+      if (address !== challenge.address) throw new RelayError('auth_failed', 'Another address was asked');
+      if (this.parts.clock.monotonic() >= challenge.deadline) throw new RelayError('challenge_expired');
+      const signer = await this.parts.recoveries.addressOf(challenge.nonce, proof);
+      if (signer !== address) throw new RelayError('auth_failed');
+    });
+    await this.admit(address, network);
     // The relay announces it once the device's earlier connection knows that it was replaced.
     return this.parts.sessions.create(address, device);
   }
 
-  /** A session for whoever has proved the address: the caller has seen to that. */
+  /**
+   * Whoever there has proved the address. Rejects with `rate_limited` where it is the first time, and one too many from that
+   * network: what is kept of an address for ever costs whoever makes up keys nothing. Owners who come again never wait.
+   */
+  async admit(address: Address, network: string): Promise<void> {
+    if (await this.parts.sessions.hasSignedIn(address)) return;
+    await this.parts.limits.begin(network);
+  }
+
+  /** A session for whoever has proved the address and was admitted: the caller has seen to that. */
   async grant(address: Address, device: string): Promise<SignedIn> {
     const signedIn = await this.parts.sessions.create(address, device);
     this.parts.revocations.announce(address);
     return signedIn;
+  }
+
+  /** Whether that session still lasts, as the store says. */
+  async isStillIn(session: SessionName): Promise<boolean> {
+    return (await this.parts.sessions.keep(session)) !== null;
+  }
+
+  /** Its sign-in came to nothing, and nobody was told its token. Never rejects: what the store does not hear now, it hears later. */
+  async discard(session: SessionName): Promise<void> {
+    this.leftOver.add(session);
+    const [oldest] = this.leftOver;
+    if (this.leftOver.size > MAX_LEFT_OVER && oldest !== undefined) this.leftOver.delete(oldest);
+    await this.discardLeftOver().catch(() => undefined);
+  }
+
+  /** Those that could not be ended when their sign-in failed. */
+  async discardLeftOver(): Promise<void> {
+    for (const session of this.leftOver) {
+      await this.parts.sessions.end(session);
+      this.leftOver.delete(session);
+    }
   }
 
   /** Ends the session of a device, and its live connection on whichever node; false where there is none. */

@@ -42,6 +42,7 @@ describe('what ties a sign-in to its browser', () => {
     ['no device', `relay-sign-in=${'a'.repeat(43)}`],
     ['a short secret', `relay-sign-in=${'a'.repeat(42)}.phone`],
     ['two: a neighbour may have set one', `relay-sign-in=${'a'.repeat(43)}.x; relay-sign-in=${'b'.repeat(43)}.x`],
+    ['a device that is nobody’s own', `relay-sign-in=${'a'.repeat(43)}.classic`],
     ['that of HTTPS, without it', `__Host-relay-sign-in=${'a'.repeat(43)}.phone`],
   ])('is none where the browser has %s', (_, header) => {
     expect(readVerifier(header, false)).toBeNull();

@@ -1,3 +1,4 @@
+import { isDeviceId } from '@relay/protocol';
 import { createHash, randomBytes } from 'node:crypto';
 
 /**
@@ -13,10 +14,7 @@ export interface Verifier {
 
 /** As long as a person may take with the wallet. */
 const COOKIE_SECONDS = 600;
-const DEVICE = /^[A-Za-z0-9_-]{1,64}$/;
 const VALUE = /^([A-Za-z0-9_-]{43})\.([A-Za-z0-9_-]{1,64})$/;
-
-export const isDeviceId = (value: unknown): value is string => typeof value === 'string' && DEVICE.test(value);
 
 export function newVerifier(device: string | null): Verifier {
   return {
@@ -47,7 +45,7 @@ function cookie(value: string, seconds: number, isSecure: boolean): string {
   return `${cookieName(isSecure)}=${value}; Path=/; Max-Age=${seconds}; HttpOnly; SameSite=Lax${secure}`;
 }
 
-/** `null` where the browser has none, or somebody wrote it by hand, or set a second one. */
+/** `null` where the browser has none, or one that is not as `verifierCookie` writes it, or a second one. */
 export function readVerifier(cookieHeader: string | undefined, isSecure: boolean): Verifier | null {
   const lead = `${cookieName(isSecure)}=`;
   const found = (cookieHeader ?? '').split(';').flatMap((part) => {
@@ -55,7 +53,7 @@ export function readVerifier(cookieHeader: string | undefined, isSecure: boolean
     return text.startsWith(lead) ? [text.slice(lead.length)] : [];
   });
   const [, secret, device] = found.length === 1 ? (VALUE.exec(found[0]!) ?? []) : [];
-  return secret === undefined || device === undefined ? null : { secret, device };
+  return secret === undefined || !isDeviceId(device) ? null : { secret, device };
 }
 
 const WALLETS = { web: 'https://app.idena.io/dna/signin', app: 'dna://signin/v1' } as const;

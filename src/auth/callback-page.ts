@@ -25,9 +25,10 @@ async function finish() {
   const headers = { 'content-type': 'application/json' };
   const response = await fetch('session', { method: 'POST', headers, body: JSON.stringify({ token }) });
   const answer = await response.json();
-  if (!response.ok) return show(answer.error);
-  if (answer.pending && Date.now() > deadline) return show('The wallet has not confirmed this sign-in.');
-  if (answer.pending) return void setTimeout(() => finish().catch(failed), answer.retryAfterMs);
+  const waitMs = response.ok ? answer.retryAfterMs : 1000 * (Number(response.headers.get('retry-after')) || 5);
+  const mayChange = response.ok ? answer.pending : answer.retryable;
+  if (mayChange && Date.now() < deadline) return void setTimeout(() => finish().catch(failed), waitMs);
+  if (mayChange || !response.ok) return show(answer.error ?? 'The wallet has not confirmed this sign-in.');
   localStorage.setItem('relay-session', JSON.stringify(answer));
   new BroadcastChannel('relay-sign-in').postMessage(answer);
   show('You are signed in and can close this window.');

@@ -2,15 +2,19 @@
 -- KEYS[1] rev
 -- ARGV[1] a mark that an earlier call returned, or ''
 -- -> {mark, 1: some after that mark are not known any more, {entry, …}}
-local last, deleted = '0-0', '0-0'
+-- A mark: the last id, and how many there ever were.
+local last, added, length = '0-0', 0, 0
 if redis.call('EXISTS', KEYS[1]) == 1 then
   local info = redis.call('XINFO', 'STREAM', KEYS[1])
   for i = 1, #info, 2 do
     if info[i] == 'last-generated-id' then last = info[i + 1] end
-    if info[i] == 'max-deleted-entry-id' then deleted = info[i + 1] end
+    if info[i] == 'entries-added' then added = info[i + 1] end
+    if info[i] == 'length' then length = info[i + 1] end
   end
 end
-if ARGV[1] == '' then return { last, 0, {} } end
+local mark = last .. ' ' .. added
+if ARGV[1] == '' then return { mark, 0, {} } end
+local seen, count = string.match(ARGV[1], '^(%d+%-%d+) (%d+)$')
 
 local function isBefore(a, b)
   local aMs, aSeq = string.match(a, '^(%d+)-(%d+)$')
@@ -20,7 +24,7 @@ local function isBefore(a, b)
 end
 
 -- Trimmed beyond the mark, or a stream that began anew: its Redis has lost what it had.
-if isBefore(ARGV[1], deleted) or isBefore(last, ARGV[1]) then
-  return { last, 1, last == '0-0' and {} or redis.call('XRANGE', KEYS[1], '-', '+') }
+if not seen or isBefore(last, seen) or added < tonumber(count) or added - length > tonumber(count) then
+  return { mark, 1, last == '0-0' and {} or redis.call('XRANGE', KEYS[1], '-', '+') }
 end
-return { last, 0, last == '0-0' and {} or redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], '+') }
+return { mark, 0, last == '0-0' and {} or redis.call('XRANGE', KEYS[1], '(' .. seen, '+') }

@@ -52,7 +52,10 @@ export const ROUTE_RULES: ReadonlyMap<string, RouteRule> = new Map<string, Route
   ['GET /api/devices', { who: 'self' }],
   ['DELETE /api/devices/:deviceId', { who: 'self' }],
 
+  ['GET /.well-known/relay', all],
   ['GET /docs/ws', all],
+  ['GET /docs/reference.css', all],
+  ['GET /docs/console.js', all],
   ['GET /docs/asyncapi.json', all],
 
   ['GET /demo', all],

@@ -46,15 +46,15 @@ export class MemorySessionRepository extends SessionRepository {
 
   override create(address: Address, device: string): Promise<{ token: string; session: Session }> {
     const now = this.now();
-    if (!this.hasRoom(address, now)) {
+    const known = this.prune(address, now);
+    if (!this.hasRoom(known, device, now)) {
       return Promise.reject(new RelayError('store_unavailable', 'No room for more sessions'));
     }
-    const known = this.prune(address, now);
     const sessions = known ?? new Map<string, Session>();
     this.owners.set(address, sessions);
     if (known === undefined) this.announce({ id: UNPROVEN, address, device: '' });
-    for (const [hash, session] of sessions) if (session.device === device) this.end(sessions, hash);
-    while (sessions.size >= MAX_SESSIONS) this.end(sessions, leastUsed(sessions));
+    for (const [hash, session] of sessions) if (session.device === device) this.remove(sessions, hash);
+    while (sessions.size >= MAX_SESSIONS) this.remove(sessions, leastUsed(sessions));
     const token = newToken(address);
     const hash = hashOf(token);
     const session = { id: idOf(hash), address, device, createdAt: now, lastUsedAt: now, expiresAt: now + SESSION_MS };
@@ -68,8 +68,9 @@ export class MemorySessionRepository extends SessionRepository {
     return Promise.resolve(named === null ? null : this.touch(named.address, named.hash));
   }
 
-  override keep({ address, id }: SessionName): Promise<Session | null> {
-    const hash = [...(this.owners.get(address)?.keys() ?? [])].find((each) => idOf(each) === id);
+  override keep(session: SessionName): Promise<Session | null> {
+    const { address } = session;
+    const hash = this.hashOf(session);
     return Promise.resolve(hash === undefined ? null : this.touch(address, hash));
   }
 
@@ -85,10 +86,17 @@ export class MemorySessionRepository extends SessionRepository {
     const sessions = this.prune(address, this.now());
     for (const [hash, session] of sessions ?? []) {
       if (session.device !== device) continue;
-      this.end(sessions!, hash);
+      this.remove(sessions!, hash);
       return Promise.resolve(true);
     }
     return Promise.resolve(false);
+  }
+
+  override end(session: SessionName): Promise<boolean> {
+    const sessions = this.prune(session.address, this.now());
+    const hash = this.hashOf(session);
+    if (hash !== undefined) this.remove(sessions!, hash);
+    return Promise.resolve(hash !== undefined);
   }
 
   override revokedSince(mark: string | null): Promise<Revocations> {
@@ -122,7 +130,11 @@ export class MemorySessionRepository extends SessionRepository {
     return sessions;
   }
 
-  private end(sessions: Sessions, hash: string): void {
+  private hashOf({ address, id }: SessionName): string | undefined {
+    return [...(this.owners.get(address)?.keys() ?? [])].find((each) => idOf(each) === id);
+  }
+
+  private remove(sessions: Sessions, hash: string): void {
     const session = sessions.get(hash)!;
     sessions.delete(hash);
     this.sessions--;
@@ -143,17 +155,20 @@ export class MemorySessionRepository extends SessionRepository {
   }
 
   /** Who has signed in is never forgotten for somebody new: that would unlock the address. */
-  private hasRoom(address: Address, now: number): boolean {
-    if (this.bytesWith(address) <= this.maxTotalBytes) return true;
+  private hasRoom(known: Sessions | undefined, device: string, now: number): boolean {
+    if (this.bytesWith(known, device) <= this.maxTotalBytes) return true;
     if (now - this.sweptAt < SWEEP_EVERY_MS) return false;
     this.sweptAt = now;
     for (const owner of this.owners.keys()) this.prune(owner, now);
-    return this.bytesWith(address) <= this.maxTotalBytes;
+    return this.bytesWith(known, device) <= this.maxTotalBytes;
   }
 
-  private bytesWith(address: Address): number {
-    const owners = this.owners.size + (this.owners.has(address) ? 0 : 1);
-    return owners * ADDRESS_COST_BYTES + (this.sessions + 1) * SESSION_COST_BYTES;
+  /** A session that takes the place of another costs nothing: owners come back also where all is full. */
+  private bytesWith(known: Sessions | undefined, device: string): number {
+    const owners = this.owners.size + (known === undefined ? 1 : 0);
+    const sessions = [...(known?.values() ?? [])];
+    const isReplacing = sessions.length >= MAX_SESSIONS || sessions.some((session) => session.device === device);
+    return owners * ADDRESS_COST_BYTES + (this.sessions + (isReplacing ? 0 : 1)) * SESSION_COST_BYTES;
   }
 }
 

@@ -21,6 +21,16 @@ const SLIDE = scriptFile(import.meta.url, 'slide-session');
 const ADD_REVOCATION = scriptFile(import.meta.url, 'add-revocation');
 const READ_REVOCATIONS = scriptFile(import.meta.url, 'read-revocations');
 
+/** As the script calls the end of what was believed without proof. */
+const FIRST = 'first';
+/** Of several sign-ins of one address at once, each round lets one through at least. */
+const MAX_ROUNDS = 100;
+
+interface Ending {
+  readonly name: string;
+  readonly session: SessionName;
+}
+
 /**
  * | key         | type   | holds                                                                | goes away                        |
  * |-------------|--------|----------------------------------------------------------------------|----------------------------------|
@@ -39,18 +49,22 @@ export class RedisSessionRepository extends SessionRepository {
   }
 
   override async create(address: Address, device: string): Promise<{ token: string; session: Session }> {
-    const now = this.clock.now();
     const token = newToken(address);
     const hash = hashOf(token);
-    const keys = [this.sessionsOf(address), this.ownerOf(address)];
-    const reply = await this.client.run(CREATE, keys, [device, hash, now, SESSION_MS, MAX_SESSIONS]);
-    const [isFirst, pairs] = reply as [number, string[]];
-    const ended = namesOf(address, pairs);
-    if (isFirst === 1) ended.push({ id: UNPROVEN, address, device: '' });
-    // They are gone; their live connections, which a newer one of the device replaces in any case, are looked at later on.
-    if (ended.length > 0) await this.announce(ended).catch(() => undefined);
-    const session = { id: idOf(hash), address, device, createdAt: now, lastUsedAt: now, expiresAt: now + SESSION_MS };
-    return { token, session };
+    const announced: string[] = [];
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      const now = this.clock.now();
+      const ends = await this.tryCreate(address, [device, hash, now, SESSION_MS, MAX_SESSIONS, ...announced]);
+      if (ends === null) {
+        const times = { createdAt: now, lastUsedAt: now, expiresAt: now + SESSION_MS };
+        return { token, session: { id: idOf(hash), address, device, ...times } };
+      }
+      // Said before it is done: who could not be told of it would go on by what let them in.
+      const news = ends.filter(({ name }) => !announced.includes(name));
+      await this.announce(news.map(({ session }) => session));
+      announced.push(...news.map(({ name }) => name));
+    }
+    throw new RelayError('unavailable', 'This address signs in too often at once');
   }
 
   override async use(token: string): Promise<Session | null> {
@@ -81,15 +95,12 @@ export class RedisSessionRepository extends SessionRepository {
       .sort((a, b) => b.createdAt - a.createdAt);
   }
 
-  override async revoke(address: Address, device: string): Promise<boolean> {
-    const now = this.clock.now();
-    const all = (await this.all(address)).map(([hash, value]) => ({ hash, of: parseSession(address, hash, value) }));
-    const found = all.filter(({ of }) => of?.device === device && of.expiresAt > now);
-    if (found.length === 0) return false;
-    // Said before it is done: one that ended and was not said to would live on in connections.
-    await this.announce(found.map(({ of }) => of!));
-    const deleted = await this.client.command('HDEL', this.sessionsOf(address), ...found.map(({ hash }) => hash));
-    return Number(deleted) > 0;
+  override revoke(address: Address, device: string): Promise<boolean> {
+    return this.endThose(address, (session) => session.device === device);
+  }
+
+  override end({ address, id }: SessionName): Promise<boolean> {
+    return this.endThose(address, (session) => session.id === id);
   }
 
   override async revokedSince(mark: string | null): Promise<Revocations> {
@@ -101,6 +112,26 @@ export class RedisSessionRepository extends SessionRepository {
       device,
     }));
     return { mark: next, revoked, missed: missed === 1 };
+  }
+
+  /** `null`: made. Else what would end, by the name that the script calls it, and nothing was done. */
+  private async tryCreate(address: Address, args: (string | number)[]): Promise<Ending[] | null> {
+    const reply = await this.client.run(CREATE, [this.sessionsOf(address), this.ownerOf(address)], args);
+    const [isFirst, ...pairs] = reply as [] | [number, ...string[]];
+    if (isFirst === undefined) return null;
+    const unproven = { name: FIRST, session: { id: UNPROVEN, address, device: '' } };
+    return [...(isFirst === 1 ? [unproven] : []), ...endingsOf(address, pairs)];
+  }
+
+  private async endThose(address: Address, isMeant: (session: Session) => boolean): Promise<boolean> {
+    const now = this.clock.now();
+    const all = (await this.all(address)).map(([hash, value]) => ({ hash, of: parseSession(address, hash, value) }));
+    const found = all.filter(({ of }) => of !== null && isMeant(of) && of.expiresAt > now);
+    if (found.length === 0) return false;
+    // Said before it is done: one that ended and was not said to would live on in connections.
+    await this.announce(found.map(({ of }) => of!));
+    const deleted = await this.client.command('HDEL', this.sessionsOf(address), ...found.map(({ hash }) => hash));
+    return Number(deleted) > 0;
   }
 
   private async used(address: Address, hash: string, value: unknown): Promise<Session | null> {
@@ -155,9 +186,11 @@ function parseSession(address: Address, hash: string, value: unknown): Session |
   };
 }
 
-/** `reply`: hash, device, hash, device, … */
-function namesOf(address: Address, reply: readonly string[]): SessionName[] {
-  const names: SessionName[] = [];
-  for (let i = 0; i + 1 < reply.length; i += 2) names.push({ id: idOf(reply[i]!), address, device: reply[i + 1]! });
-  return names;
+/** `pairs`: hash, device, hash, device, … */
+function endingsOf(address: Address, pairs: readonly string[]): Ending[] {
+  const endings: Ending[] = [];
+  for (let i = 0; i + 1 < pairs.length; i += 2) {
+    endings.push({ name: pairs[i]!, session: { id: idOf(pairs[i]!), address, device: pairs[i + 1]! } });
+  }
+  return endings;
 }

@@ -43,7 +43,9 @@ export interface Revocations {
 export abstract class SessionRepository {
   /**
    * A sign-in by proof. Ends the device's earlier session, and beyond `MAX_SESSIONS` the one that was unused for longest.
-   * From now on `hasSignedIn(address)`; the first time, what was believed without proof ends (`UNPROVEN` in revocations). Rejects with `RelayError('store_unavailable')` where there is no room.
+   * From now on `hasSignedIn(address)`; the first time, what was believed without proof ends (`UNPROVEN` in revocations).
+   * Rejects with `RelayError('store_unavailable')` where there is no room, or where nobody could be told what ends: then
+   * nothing has ended, and the address is not locked by this call.
    */
   abstract create(address: Address, device: string): Promise<{ readonly token: string; readonly session: Session }>;
 
@@ -64,6 +66,9 @@ export abstract class SessionRepository {
 
   /** Ends the session of a device; false where there is none. */
   abstract revoke(address: Address, device: string): Promise<boolean>;
+
+  /** Ends that session and no later one of its device; false where it is over. */
+  abstract end(session: SessionName): Promise<boolean>;
 
   /**
    * Which sessions were ended before their time since an earlier call returned that mark; `null`: only what comes from now

@@ -4,6 +4,7 @@ import { Clock } from '../common/clock.js';
 import { RecoveryBudget } from '../identity/recovery-budget.js';
 import { AuthModule } from './auth.module.js';
 import { AuthService } from './auth.service.js';
+import { BrowserSignInController } from './browser-sign-in.controller.js';
 import { SignInLinkController } from './sign-in-link.controller.js';
 import { SignInLinkLimits } from './sign-in-link.limits.js';
 import { SignInLinkRepository } from './sign-in-link.repository.js';
@@ -11,7 +12,7 @@ import { SignInLinks } from './sign-in-link.service.js';
 
 @Module({
   imports: [AuthModule],
-  controllers: [SignInLinkController],
+  controllers: [SignInLinkController, BrowserSignInController],
   providers: [
     SignInLinkLimits,
     {

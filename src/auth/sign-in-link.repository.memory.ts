@@ -1,4 +1,4 @@
-import { type Address, RelayError } from '@relay/protocol';
+import type { Address } from '@relay/protocol';
 import type { Clock } from '../common/clock.js';
 import { type SignInLink, SignInLinkRepository } from './sign-in-link.repository.js';
 
@@ -12,20 +12,20 @@ interface Kept {
 
 /** Links of this process. Every method runs to its end at once, so calls never interleave. */
 export class MemorySignInLinkRepository extends SignInLinkRepository {
-  private readonly links = new Map<string, Kept>();
+  /** Both in the order of their coming, which is that of their ends: links of a kind last equally long. */
+  private readonly waiting = new Map<string, Kept>();
+  private readonly proven = new Map<string, Kept>();
 
   constructor(
     private readonly clock: Clock,
-    private readonly maxLinks = Infinity,
+    private readonly maxLinks: number,
   ) {
     super();
   }
 
   override begin(token: string, address: Address, nonce: string, ttlMs: number): Promise<boolean> {
     if (this.get(token) !== undefined) return Promise.resolve(false);
-    if (this.links.size >= this.maxLinks) this.forgetExpired();
-    if (this.links.size >= this.maxLinks) return Promise.reject(new RelayError('store_unavailable'));
-    this.links.set(token, { address, nonce, provenAt: null, expiresAt: this.clock.monotonic() + ttlMs });
+    this.keep(this.waiting, token, { address, nonce, provenAt: null, expiresAt: this.clock.monotonic() + ttlMs });
     return Promise.resolve(true);
   }
 
@@ -44,31 +44,37 @@ export class MemorySignInLinkRepository extends SignInLinkRepository {
     const link = this.get(token);
     if (link?.nonce !== nonce || link.provenAt !== null) return Promise.resolve(false);
     const now = this.clock.monotonic();
-    this.links.set(token, { ...link, provenAt: now, expiresAt: now + ttlMs });
+    this.waiting.delete(token);
+    this.keep(this.proven, token, { ...link, provenAt: now, expiresAt: now + ttlMs });
     return Promise.resolve(true);
   }
 
   override take(token: string): Promise<Address | null> {
     const link = this.get(token);
     if (link === undefined || link.provenAt === null) return Promise.resolve(null);
-    this.links.delete(token);
+    this.proven.delete(token);
     return Promise.resolve(link.address);
   }
 
   override drop(token: string): Promise<void> {
-    this.links.delete(token);
+    this.waiting.delete(token);
+    this.proven.delete(token);
     return Promise.resolve();
   }
 
   private get(token: string): Kept | undefined {
-    const link = this.links.get(token);
+    const link = this.waiting.get(token) ?? this.proven.get(token);
     if (link === undefined || link.expiresAt > this.clock.monotonic()) return link;
-    this.links.delete(token);
+    void this.drop(token);
     return undefined;
   }
 
-  private forgetExpired(): void {
+  private keep(links: Map<string, Kept>, token: string, link: Kept): void {
+    links.set(token, link);
     const now = this.clock.monotonic();
-    for (const [token, { expiresAt }] of this.links) if (expiresAt <= now) this.links.delete(token);
+    for (const [oldest, { expiresAt }] of links) {
+      if (expiresAt > now && links.size <= this.maxLinks) return;
+      links.delete(oldest);
+    }
   }
 }

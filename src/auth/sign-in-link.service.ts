@@ -1,4 +1,4 @@
-import { type Address, isSignature, type Proof, RelayError, signInNonce } from '@relay/protocol';
+import { type Address, isSignature, type Proof, RelayError, walletNonce } from '@relay/protocol';
 import type { Clock } from '../common/clock.js';
 import type { AuthService } from './auth.service.js';
 import type { Session } from './session.repository.js';
@@ -20,6 +20,13 @@ export class LinkRefusal extends Error {
 }
 
 const NO_DATA = 'no data found';
+const TOKEN = /^[\x21-\x7e]{1,128}$/;
+
+/** The token of a link, in what a request has for fields; `null` for what is none. */
+export function linkTokenIn(fields: unknown): string | null {
+  const { token } = (fields ?? {}) as { token?: unknown };
+  return typeof token === 'string' && TOKEN.test(token) ? token : null;
+}
 
 export interface SignInLinkParts {
   readonly links: SignInLinkRepository;
@@ -43,7 +50,7 @@ export class SignInLinks {
   async startSession(token: string, address: Address, domain: string): Promise<string> {
     const { links, clock, random } = this.parts;
     const expiresAtSeconds = Math.floor((clock.now() + NONCE_MS) / 1000);
-    const nonce = signInNonce({ domain, address, expiresAtSeconds, random: random() });
+    const nonce = walletNonce({ domain, address, expiresAtSeconds, random: random() });
     if (!(await links.begin(token, address, nonce, NONCE_MS))) throw new LinkRefusal('duplicate token');
     return nonce;
   }
@@ -74,13 +81,17 @@ export class SignInLinks {
     return (await links.take(token)) !== null;
   }
 
-  /** For the browser that began, and for it alone: whoever calls this has made sure. Rejects with `not_found`. */
-  async exchange(token: string, device: string): Promise<Exchanged> {
+  /**
+   * For the browser that began, and for it alone: whoever calls this has made sure. `network`: where it is. Rejects with
+   * `not_found`, or `rate_limited`, after which it may ask again.
+   */
+  async exchange(token: string, device: string, network: string): Promise<Exchanged> {
     const { links, auth } = this.parts;
     const link = await links.find(token);
     if (link === null) throw new RelayError('not_found', 'This sign-in is over; begin again');
     if (link.provenForMs === null) return { kind: 'pending', retryAfterMs: SETTLE_MS };
     if (link.provenForMs < SETTLE_MS) return { kind: 'pending', retryAfterMs: SETTLE_MS - link.provenForMs };
+    await auth.admit(link.address, network);
     const address = await links.take(token);
     if (address === null) throw new RelayError('not_found', 'This sign-in is over; begin again');
     return { kind: 'session', ...(await auth.grant(address, device)) };

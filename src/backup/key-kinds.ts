@@ -32,6 +32,7 @@ export const KEY_KINDS: readonly KeyKind[] = [
   { name: 'tot', backup: 'bucket' },
   { name: 'out', backup: 'bucket' },
   { name: 'exp', backup: 'derived' },
+  { name: 'ghx', backup: 'derived' },
   { name: 'keys', backup: 'derived' },
   { name: 'clock', backup: 'own' },
   { name: 'lock', backup: 'fleeting' },
@@ -39,6 +40,8 @@ export const KEY_KINDS: readonly KeyKind[] = [
   { name: 'lnk', backup: 'fleeting' },
   { name: 'rev', backup: 'fleeting' },
   { name: 'lim', backup: 'fleeting' },
+  // Only compared by running processes.
+  { name: 'blv', backup: 'fleeting' },
   { name: 'nodes', backup: 'fleeting' },
   { name: 'onl', backup: 'fleeting' },
   // Of a restore that is under way.

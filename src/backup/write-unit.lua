@@ -46,6 +46,8 @@ for _, one in ipairs(units) do
     if one.until_ ~= '' then redis.call('PEXPIREAT', one.key, one.until_) end
     written = written + 1
     if one.group == 'key' and redis.call('HEXISTS', one.key, 'publicKey') == 1 then redis.call('INCR', COUNT) end
+    local due = one.group == 'mailbox' and one.kind == 'hash' and redis.call('HGET', one.key, 'due')
+    if due then redis.call('ZADD', string.gsub(EXP, 'exp:{', 'ghx:{', 1), due, address) end
     local packed = one.group == 'mailbox' and one.kind == 'hash' and redis.call('HGET', one.key, 's')
     local isRead, S = pcall(cmsgpack.unpack, packed or '')
     if packed and isRead and type(S) == 'table' then

@@ -6,11 +6,11 @@ import { bytesOf } from '../backup/backup-reader.js';
 import { partialOf } from '../backup/backup-writer.js';
 import { Refused } from '../backup/refused.js';
 import { restore, type RestoreMode } from '../backup/restore.redis.js';
+import { RELAY_VERSION } from '../common/version.js';
 import { auditMailboxes } from '../queue/mailbox-audit.redis.js';
 import { CommandError, EXIT } from './exit-codes.js';
 import { duration, Progress } from './progress.js';
 import type { Terminal } from './terminal.js';
-import { RELAY_VERSION } from './version.js';
 import { storeNow, withRedis } from './with-redis.redis.js';
 
 export async function backup(terminal: Terminal, path: string, { json = false }: { json?: boolean }): Promise<number> {

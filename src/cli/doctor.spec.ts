@@ -71,6 +71,7 @@ describe('relay doctor', () => {
 
   it('settings that contradict each other', () => {
     expect(judgeSettings(loadSettings({})).map(verdict)).toEqual(['ok']);
+    expect(judgeSettings(loadSettings({ BROWSER_SIGN_IN: 'true' })).map(verdict)).toEqual(['warn']);
     const found = judgeSettings(loadSettings({ NODE_ENV: 'production', AUTH_MODE: 'open', HOST: '127.0.0.1' }));
     expect(found.map(verdict)).toEqual(['warn', 'warn', 'warn', 'warn']);
   });

@@ -128,6 +128,14 @@ export function judgeSettings(settings: Settings): Finding[] {
       ),
     );
   }
+  if (settings.browserSignIn) {
+    found.push(
+      warn(
+        'BROWSER_SIGN_IN=true',
+        'whoever gets a person to confirm a link in their wallet can get a session of theirs; off unless you need it (SECURITY.md)',
+      ),
+    );
+  }
   const isLoopback = host === '127.0.0.1' || host === '::1' || host === 'localhost';
   if (isLoopback && trustProxy === false) {
     found.push(

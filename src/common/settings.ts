@@ -200,10 +200,24 @@ export class Settings {
     fallback: '',
     meaning:
       'What clients call this relay, and sign when they sign in. Outside production the Host that they ask for will do; in production it must be set, or nobody can sign in.',
-    must: 'a host name in lower case such as relay.example or localhost:3002',
+    must: 'a host name in lower case such as relay.example or localhost:3002, without an address (-0x and 40 hex digits) in it',
   })
   @ValidateBy({ name: 'isPublicDomain', validator: { validate: (value) => value === '' || isDomain(value) } })
   readonly publicDomain!: string;
+
+  @Setting(
+    {
+      name: 'BROWSER_SIGN_IN',
+      unit: 'true or false',
+      fallback: 'false',
+      meaning:
+        'Sessions for browsers by a link that an Idena wallet confirms. Then whoever gets a person to confirm a link, as for any other site, can get a session of theirs (SECURITY.md).',
+      must: 'true or false',
+    },
+    asBoolean,
+  )
+  @IsBoolean()
+  readonly browserSignIn!: boolean;
 
   @Setting({
     name: 'ADMIN_TOKEN',
@@ -446,6 +460,21 @@ export class Settings {
 
   @Setting(
     {
+      name: 'MAX_FIRST_SIGN_INS_PER_IP',
+      unit: 'addresses per hour; 0: no limit',
+      fallback: '100',
+      meaning:
+        'Addresses that prove themselves for the first time, of one IP address: something is kept of each for ever. Who signed in before does not count.',
+      must: 'a whole number of at least 0',
+    },
+    asNumber,
+  )
+  @IsInt()
+  @Min(0)
+  readonly maxFirstSignInsPerIp!: number;
+
+  @Setting(
+    {
       name: 'MAX_CONNECTIONS',
       unit: 'connections; 0: from the descriptor limit',
       fallback: '0',
@@ -500,6 +529,21 @@ export class Settings {
   @Min(0)
   @Max(3600)
   readonly drainSeconds!: number;
+
+  @Setting(
+    {
+      name: 'DOCS_CONSOLE',
+      unit: 'true or false',
+      fallback: 'true',
+      productionFallback: 'false',
+      meaning:
+        'Whether the reference at `/docs` and `/docs/ws` can make the calls it describes; it can be read either way.',
+      must: 'true or false',
+    },
+    asBoolean,
+  )
+  @IsBoolean()
+  readonly docsConsole!: boolean;
 
   @Setting({
     name: 'TLS_CERT_FILE',

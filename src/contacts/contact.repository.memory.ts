@@ -7,6 +7,7 @@ import {
   KNOWN_FOR_MS,
   MAX_KNOWN,
   MAX_LISTED,
+  type Revisions,
   type Screen,
 } from './contact.repository.js';
 
@@ -26,6 +27,7 @@ export class MemoryContactRepository extends ContactRepository implements Screen
   /** Longest unused first. */
   private readonly known = new Map<Address, Known>();
   private size = 0;
+  private revision = 0;
 
   /** `maxBytes`: what all of them may cost in memory, about. */
   constructor(
@@ -49,14 +51,17 @@ export class MemoryContactRepository extends ContactRepository implements Screen
     if (listed.size >= MAX_LISTED) return Promise.reject(tooMany());
     // What people decided is worth more than what was only noticed.
     if (!this.makeRoom()) return Promise.reject(new RelayError('store_unavailable', 'Storage is full'));
-    this.drop(list === 'blocked' ? 'allowed' : 'blocked', owner, peer);
+    const wasBlocked = this.drop(list === 'blocked' ? 'allowed' : 'blocked', owner, peer) && list === 'allowed';
+    if (list === 'blocked' || wasBlocked) this.revision++;
     this.lists[list].set(owner, listed.add(peer));
     this.size++;
     return Promise.resolve(true);
   }
 
   override remove(list: ContactList, owner: Address, peer: Address): Promise<boolean> {
-    return Promise.resolve(this.drop(list, owner, peer));
+    const wasThere = this.drop(list, owner, peer);
+    if (wasThere && list === 'blocked') this.revision++;
+    return Promise.resolve(wasThere);
   }
 
   override page(list: ContactList, owner: Address, after: Address | null, limit: number): Promise<ContactPage> {
@@ -68,6 +73,14 @@ export class MemoryContactRepository extends ContactRepository implements Screen
 
   override blockedBy(owners: readonly Address[]): Promise<readonly ReadonlySet<Address>[]> {
     return Promise.resolve(owners.map((owner) => new Set(this.lists.blocked.get(owner) ?? NOBODY)));
+  }
+
+  override revisions(): Promise<Revisions> {
+    return Promise.resolve([this.revision]);
+  }
+
+  override mayDiffer(_: Address, [before]: Revisions, [after]: Revisions): boolean {
+    return before !== after;
   }
 
   override know(owner: Address, peers: readonly Address[]): Promise<void> {

@@ -17,6 +17,9 @@ export interface ContactPage {
   readonly next: Address | null;
 }
 
+/** How often block lists were changed up to some moment, by groups of owners; only to compare with another of the same store. */
+export type Revisions = readonly number[];
+
 /** What a mailbox asks in the middle of an append, of a store in the same process. */
 export interface Screen {
   blocks(owner: Address, peer: Address): boolean;
@@ -39,6 +42,12 @@ export abstract class ContactRepository {
 
   /** All that each of these owners blocks. */
   abstract blockedBy(owners: readonly Address[]): Promise<readonly ReadonlySet<Address>[]>;
+
+  /** Costs the same however many owners there are. */
+  abstract revisions(): Promise<Revisions>;
+
+  /** Whether anybody's block list changed between the two of whom this owner might be one. */
+  abstract mayDiffer(owner: Address, before: Revisions, after: Revisions): boolean;
 
   /** The owner wrote to these, or took mail of theirs: they are no strangers any more. */
   abstract know(owner: Address, peers: readonly Address[]): Promise<void>;

@@ -45,7 +45,7 @@ export class DeviceConnections {
     return devices;
   }
 
-  /** Closes what that device has open, everywhere. */
+  /** Closes what that device has open without a session, everywhere; the rest ends with its session. */
   end(address: Address, device: DeviceId): void {
     this.endHere(address, device);
     this.backplane.send('mailbox', address, 'x', device).catch(() => undefined);
@@ -85,7 +85,7 @@ export class DeviceConnections {
 
   private endHere(address: Address, device: DeviceId): void {
     for (const connection of [...(this.rooms.get(address)?.connections ?? [])]) {
-      if (connection.device === device) connection.close(4440);
+      if (connection.device === device && connection.session === null) connection.close(4440);
     }
   }
 }

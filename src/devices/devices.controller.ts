@@ -1,10 +1,10 @@
 import { Controller, Delete, Get, Param } from '@nestjs/common';
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
-import { RelayError } from '@relay/protocol';
+import { isDeviceId, RelayError } from '@relay/protocol';
 import { CallerSession } from '../auth/auth.guard.js';
-import { isDeviceId } from '../auth/browser-sign-in.js';
 import type { Session } from '../auth/session.repository.js';
 import { ApiProblems } from '../common/problem.dto.js';
+import { CLASSIC_DEVICE } from '../queue/queue.repository.js';
 import { DeviceEndedDto, DevicesDto } from './devices.dto.js';
 import { DevicesService, type OwnDevice } from './devices.service.js';
 
@@ -25,7 +25,8 @@ export class DevicesController {
   @Delete(':deviceId')
   @ApiOkResponse({ type: DeviceEndedDto })
   async end(@CallerSession() session: Session, @Param('deviceId') deviceId: string): Promise<DeviceEndedDto> {
-    if (isDeviceId(deviceId) && (await this.devices.end(session.address, deviceId))) return { success: true, deviceId };
+    const isName = isDeviceId(deviceId) || deviceId === CLASSIC_DEVICE;
+    if (isName && (await this.devices.end(session.address, deviceId))) return { success: true, deviceId };
     throw new RelayError('not_found', 'This address has no such device');
   }
 }

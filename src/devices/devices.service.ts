@@ -5,6 +5,9 @@ import type { DeviceId, MailboxDevice, QueueRepository } from '../queue/queue.re
 import type { QueueService } from '../queue/queue.service.js';
 import type { DeviceConnections } from './device-connections.js';
 
+/** Somebody with the key may sign in again and again: that can be stopped by nobody. */
+const MAX_ROUNDS = 5;
+
 /** A device as its owner sees it: a place in the mailbox, a session, or both. */
 export interface OwnDevice {
   readonly device: DeviceId;
@@ -40,12 +43,22 @@ export class DevicesService {
     }));
   }
 
-  /** Signs the device out, ends what it has open, and lets it hold no mail back. False where there is no such device. */
+  /**
+   * Signs the device out, ends what it has open, and lets it hold no mail back. False where there is no such device.
+   *
+   * While it signs in, one of two things comes of it: it is out, or it came in afterwards, with session and place. So this
+   * goes on until it finds neither in turn; and whoever comes in looks for the session once the place is there (`Relay.join`).
+   */
   async end(address: Address, device: DeviceId): Promise<boolean> {
-    // First, so that it does not come back.
-    const hadSession = await this.auth.revoke(address, device);
-    this.connections.end(address, device);
-    const hadPlace = await this.queueService.retire(address, device);
-    return hadSession || hadPlace;
+    let existed = false;
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      // First, so that it does not come back.
+      const hadSession = await this.auth.revoke(address, device);
+      this.connections.end(address, device);
+      const hadPlace = await this.queueService.retire(address, device);
+      if (!hadSession && !hadPlace) break;
+      existed = true;
+    }
+    return existed;
   }
 }

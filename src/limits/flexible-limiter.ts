@@ -19,6 +19,12 @@ export class FlexibleLimiter extends RateLimiter {
     }
   }
 
+  override async giveBack(key: string, points = 1): Promise<void> {
+    const { consumedPoints } = await this.limiter.reward(key, points);
+    // Of a window that is over: the next begins with no more than there is.
+    if (consumedPoints < 0) await this.limiter.delete(key);
+  }
+
   override async look(key: string): Promise<Taken> {
     const state = await this.limiter.get(key);
     const { points: limit } = this.limit;

@@ -8,7 +8,7 @@ const COUNT = scriptFile(import.meta.url, 'count', 'limits-count');
 
 /**
  * Shared by all nodes: `lim:<limit>:<key>`, a number that ends with its window. Who has used up a window is refused without
- * asking Redis again until it ends.
+ * asking Redis again until it ends, unless some of it may be given back.
  */
 export class RedisRateLimits extends RateLimits {
   constructor(private readonly client: RedisClient) {
@@ -16,7 +16,7 @@ export class RedisRateLimits extends RateLimits {
   }
 
   override limiter(limit: RateLimit): RateLimiter {
-    const { name, points, windowMs, whenDown } = limit;
+    const { name, points, windowMs, whenDown, isReturned = false } = limit;
     const duration = windowMs / 1000;
     const local = whenDown === 'local' ? new RateLimiterMemory({ keyPrefix: name, points, duration }) : undefined;
     const shared = new RateLimiterRedis({
@@ -24,7 +24,7 @@ export class RedisRateLimits extends RateLimits {
       keyPrefix: `${this.client.prefix}lim:${name}`,
       points,
       duration,
-      inMemoryBlockOnConsumed: points,
+      ...(isReturned ? {} : { inMemoryBlockOnConsumed: points }),
       ...(local === undefined ? {} : { insuranceLimiter: local }),
     });
     return new FlexibleLimiter(limit, shared);

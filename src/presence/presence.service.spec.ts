@@ -112,7 +112,7 @@ describe('presence between two nodes', () => {
     await presence.watch(watcher, [ALICE]);
     await presence.watch(blocked, [ALICE]);
     await contacts.put('blocked', ALICE, BOB);
-    elsewhere.blocksChanged(ALICE);
+    void elsewhere.blocksChanged(ALICE);
     await settled();
     clock.ms += 1;
     await elsewhere.disconnected(ALICE, '1');
@@ -127,7 +127,7 @@ describe('presence between two nodes', () => {
     await presence.watch(late, [ALICE]);
     expect(late.told).toEqual([[ALICE, NEVER_SEEN]]);
     await contacts.remove('blocked', ALICE, BOB);
-    presence.blocksChanged(ALICE);
+    void presence.blocksChanged(ALICE);
     await settled();
     expect(blocked.told.at(-1)).toEqual([ALICE, ONLINE]);
     expect(watcher.told).toHaveLength(3);

@@ -71,8 +71,18 @@ export class PresenceService {
   }
 
   /** That address looks different to somebody. */
-  blocksChanged(address: Address): void {
-    void this.announce([address]);
+  blocksChanged(address: Address): Promise<void> {
+    return this.announce([address]);
+  }
+
+  /** Whose presence somebody here watches. */
+  watchedAddresses(): Iterable<Address> {
+    return this.watched.keys();
+  }
+
+  /** These may look different to somebody here. Never rejects. */
+  lookAt(addresses: Iterable<Address>): Promise<void> {
+    return this.lookAgain(addresses);
   }
 
   online(after: Address | null, limit: number): Promise<OnlinePage> {

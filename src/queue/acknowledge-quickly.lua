@@ -1,8 +1,8 @@
--- Moves a cursor where nothing is unusual: one device, nothing due, nothing lost or read early, as between two people who are
+-- Moves a cursor where nothing is unusual: one device, nobody blocked, nothing due, nothing lost or read early, as between two people who are
 -- both there. Whatever it does not finish is left as it was for acknowledge.lua, whose arguments and answers it has.
 do
-  local known = redis.call('HMGET', KEYS[2], 's', 'v')
-  local isRead, S, devices = known[1] and known[2] and ARGV[9] == '' and HISTORY_MS == 0
+  local known = redis.call('HMGET', KEYS[2], 's', 'v', 'b')
+  local isRead, S, devices = known[1] and known[2] and not known[3] and ARGV[9] == '' and HISTORY_MS == 0
   if isRead then isRead, S = pcall(cmsgpack.unpack, known[1]) end
   if isRead then isRead, devices = pcall(cmsgpack.unpack, known[2]) end
   -- What cannot be read, acknowledge.lua makes anew.

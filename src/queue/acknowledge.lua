@@ -5,7 +5,7 @@
 -- -> {'acknowledged', sequence of the furthest cursor before, silent ranges, field of the receipts owed or ''}
 --    {'ahead'} · {'superseded'}
 local deviceId, ms, sequence, claim = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local known = redis.call('HMGET', ST, 's', 'v')
+local known = redis.call('HMGET', ST, 's', 'v', 'b')
 if not known[1] then return { 'ahead' } end
 loadState(known[1])
 if sequence > S[LAST] or ms > S[LAST_MS] then return { 'ahead' } end
@@ -43,6 +43,28 @@ if not device then
 end
 device[4] = now
 if sequence > device[3] then device[2], device[3] = ms, sequence end
+
+-- Whoever is blocked is not told that somebody took what came before, and must not find out otherwise: it looks as if it
+-- still waited. -> their sequences, as ranges
+local function takeFromBlocked()
+  local ghosts, blocked, hidden = openGhosts(), {}, {}
+  for _, entry in ipairs(redis.call('XRANGE', MB, '(' .. S[FURTHEST_MS] .. '-' .. S[FURTHEST], ms .. '-' .. sequence)) do
+    local kind, _, _, bytes, expires, peer, messageId = header(entry)
+    if kind and isMessage(kind) then
+      if blocked[peer] == nil then blocked[peer] = ghosts.isBlocked(peer) end
+      local digest = blocked[peer] and digestOf(peer, messageId)
+      local print, flags = string.match(digest and redis.call('HGET', ST, digest) or '', '^%S+ (%S+) ?(%a*)$')
+      -- Of what was read before the block, it knows.
+      if print and not string.find(flags, 'r', 1, true) then
+        redis.call('HSET', ST, digest, redis.call('HGET', ST, digest) .. 'g')
+        ghosts.add(digest, print, expires, bytes, peer, messageId)
+        local _, number = idParts(entry[1])
+        hidden[#hidden + 1] = number .. '-' .. number
+      end
+    end
+  end
+  return table.concat(hidden, ' ')
+end
 
 local before, silent, owed = S[FURTHEST], '', ''
 if sequence > before then
@@ -82,6 +104,8 @@ if sequence > before then
   end
   local lost, early = takeRanges('z', HAS_LOST, sequence), takeRanges('q', HAS_EARLY, sequence)
   silent = lost .. (lost ~= '' and early ~= '' and ' ' or '') .. early
+  local hidden = known[3] and takeFromBlocked() or ''
+  if hidden ~= '' then silent = silent .. (silent ~= '' and ' ' or '') .. hidden end
   S[FURTHEST], S[FURTHEST_MS] = sequence, ms
   if ARGV[8] ~= '' then
     owed = 'd' .. address .. sequence

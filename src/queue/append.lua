@@ -6,24 +6,30 @@ local sender, messageId, fingerprint = ARGV[3], ARGV[4], ARGV[5]
 local digest = digestOf(sender, messageId)
 local known = redis.call('HMGET', ST, 's', digest)
 loadState(known[1])
+local ghosts = redis.call('HEXISTS', ST, 'b') == 1 and openGhosts()
+local isBlocked = ghosts and ghosts.isBlocked(sender)
 
 if known[2] then
   local id, print, flags = string.match(known[2], '^(%S+) (%S+) ?(%a*)$')
   if print ~= fingerprint then return { 'refused', 'id_conflict' } end
   local _, sequence = idParts(id)
   local isLost, isRead = string.find(flags, 'x', 1, true), string.find(flags, 'r', 1, true)
-  return { 'repeat', id, (not isLost and (isRead or sequence <= S[FURTHEST])) and 1 or 0 }
+  local isTaken = not isLost and (isRead or sequence <= S[FURTHEST])
+  -- What was taken from a blocked sender looks as if it still waited.
+  if isTaken and not isRead and string.find(flags, 'g', 1, true) then
+    if isBlocked then isTaken = false elseif ghosts then ghosts.cancel(digest) end
+  end
+  return { 'repeat', id, isTaken and 1 or 0 }
 end
 
--- As if it were stored, a repeat and another content with the same id included.
-if redis.call('HEXISTS', ST, 'b') == 1 and redis.call('ZSCORE', BLK, sender) then
-  local ghosts = string.gsub(MB, 'mb:{', 'gho:{', 1)
-  local print = redis.call('HGET', ghosts, digest)
+-- As if it were stored, with the bounds that it would meet; a repeat and another content with the same id included.
+local ghostCount, ghostBytes, ownGhosts, ownGhostBytes = 0, 0, 0, 0
+if isBlocked then
+  local print = ghosts.fingerprintOf(digest)
   if print then return print == fingerprint and { 'blocked' } or { 'refused', 'id_conflict' } end
-  if redis.call('HLEN', ghosts) >= 512 then redis.call('UNLINK', ghosts) end
-  redis.call('HSET', ghosts, digest, fingerprint)
-  redis.call('PEXPIRE', ghosts, STATE_TTL)
-  return { 'blocked' }
+  ghosts.expire()
+  ghostCount, ghostBytes = ghosts.load('*')
+  ownGhosts, ownGhostBytes = ghosts.load(sender)
 end
 
 local bytes, maxMessages, maxBytes, share = #ARGV[8], MAX_MESSAGES, MAX_BYTES, SENDER_SHARE
@@ -72,24 +78,30 @@ end
 
 local function isOverShare()
   if share >= 1 then return false end
-  if S[PENDING] * 2 < maxMessages and S[PENDING_BYTES] * 2 < maxBytes then return false end
+  if (S[PENDING] + ghostCount) * 2 < maxMessages and (S[PENDING_BYTES] + ghostBytes) * 2 < maxBytes then return false end
   if S[HAS_SHARES] == 0 then countShares() end
   local count, size = shareOf(sender)
+  count, size = count + ownGhosts, size + ownGhostBytes
   return count > 0 and (count + 1 > maxMessages * share or size + bytes > maxBytes * share)
 end
 
 -- Below what the quick script takes, it cannot be.
 local function isOverStrangers()
-  if MAX_STRANGER < 0 or S[PENDING] + 1 <= QUICK_MESSAGES and S[PENDING_BYTES] + bytes <= QUICK_BYTES then return false end
+  local pending, pendingBytes = S[PENDING] + ghostCount, S[PENDING_BYTES] + ghostBytes
+  if MAX_STRANGER < 0 or pending + 1 <= QUICK_MESSAGES and pendingBytes + bytes <= QUICK_BYTES then return false end
   if not isStranger(sender) then return false end
   if S[HAS_SHARES] == 0 then countShares() end
-  if shareOf(sender) + 1 > MAX_STRANGER then return true end
+  if shareOf(sender) + ownGhosts + 1 > MAX_STRANGER then return true end
   local count, size = shareOf('*')
+  -- Which of the ghosts are strangers' is not counted.
+  count, size = count + ghostCount, size + ghostBytes
   return count > 0 and (count + 1 > maxMessages * share or size + bytes > maxBytes * share)
 end
 
 local function obstacle()
-  if S[PENDING] + 1 > maxMessages or S[PENDING_BYTES] + bytes > maxBytes then return 'mailbox_full' end
+  if S[PENDING] + ghostCount + 1 > maxMessages or S[PENDING_BYTES] + ghostBytes + bytes > maxBytes then
+    return 'mailbox_full'
+  end
   if isOverShare() then return 'sender_share_full' end
 end
 
@@ -109,6 +121,11 @@ end
 
 local function makeRoom()
   if bytes > maxBytes then return false end
+  -- Nothing real gives way to a ghost.
+  if isBlocked then
+    ghosts.dropOldest(isOverShare() and sender or nil)
+    return true
+  end
   repeat
     -- A sender beyond its share pays with its own.
     local victim = oldestPending(isOverShare() and sender or nil)
@@ -130,11 +147,16 @@ end
 local tooStrange = isOverStrangers()
 local why = tooStrange and 'stranger_share_full' or obstacle()
 if why and not (DROPS_OLDEST == 1 and not tooStrange and makeRoom()) then
-  if hadExpired or S[HAS_SHARES] == 1 then saveState() end
+  if hadExpired or isBlocked or S[HAS_SHARES] == 1 then saveState() end
   return { 'refused', why }
 end
 
 local expires = tonumber(ARGV[6])
+if isBlocked then
+  ghosts.add(digest, fingerprint, expires, bytes, sender, messageId)
+  saveState()
+  return { 'blocked' }
+end
 S[LAST] = S[LAST] + 1
 S[LAST_MS] = math.max(S[LAST_MS], now)
 S[MESSAGES] = S[MESSAGES] + 1
@@ -163,6 +185,8 @@ end
 
 redis.call('HINCRBY', TOT, 'a', 1)
 saveState(digest, id .. ' ' .. fingerprint .. ' ')
+-- Its sender is blocked no more, and had sent it before.
+if ghosts then ghosts.cancel(digest) end
 
 -- Those that wait, and at least the last 512, stay known.
 if S[MESSAGES] % 512 == 0 and redis.call('HLEN', ST) > 1024 then

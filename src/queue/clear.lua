@@ -14,5 +14,6 @@ if count > 0 then redis.call('HINCRBY', TOT, 'd', count) end
 setPending(0, 0)
 forgetShares()
 emptyLog()
+if redis.call('HEXISTS', ST, 'b') == 1 then openGhosts().dropAll() end
 saveState()
 return count

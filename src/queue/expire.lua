@@ -1,4 +1,6 @@
 -- Removes what is due.
+-- ARGV[3] 1: its ghosts (ghosts.lua)
+if ARGV[3] == '1' then openGhosts().expire() end
 local packed = redis.call('HGET', ST, 's')
 if not packed then
   -- The state went before its mail, which nobody can ask for any more.

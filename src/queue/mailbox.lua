@@ -5,7 +5,7 @@
 --                      kind: m message, j message whose content is a JSON string, d delivered, r read, x expired.
 --                      ordinal and total bytes count the mailbox's messages up to and including this entry.
 -- KEYS[2] st   hash    s state, v devices, z lost ranges, q read early, p where each node's connections read, while there are
---                      several; b while its owner blocks somebody; a digest for each remembered message
+--                      several; b while its owner blocks somebody, or there are ghosts; a digest for each remembered message
 -- KEYS[3] tot  hash    of the bucket: a accepted, k acknowledged, x expired, d dropped, b mailboxes with pending messages,
 --                      r states that could not be read and were made anew
 -- KEYS[4] exp  zset    of the bucket: address -> when the first entry of its log is due
@@ -13,7 +13,7 @@
 --         shr  hash    sender -> "<messages> <bytes>" pending, and * -> those of strangers; only while the mailbox is half full,
 --                      or strangers fill as much of it as they may
 --         blk  zset    whom the owner blocks; alw: allows; kno: wrote to or took mail of (src/contacts)
---         gho  hash    digests of what blocked senders sent of late -> fingerprint
+--         gho  hash    ghosts, which are what blocked senders believe to be waiting, and ghx (ghosts.lua)
 --         rd   zset    digests of messages whose `read` receipt was stored of late; expires by itself
 -- ARGV[1] now, ms · ARGV[2] address
 -- Names in capitals that are declared nowhere are numbers, put in before the script is sent (scripts.redis.ts).
@@ -335,7 +335,7 @@ local function loadState(packed)
     S = {}
     for i = 1, STATE_SIZE do S[i] = 0 end
     -- Those who are blocked outlive the state.
-    if redis.call('EXISTS', BLK) == 1 then redis.call('HSET', ST, 'b', 1) end
+    if redis.call('EXISTS', BLK, (string.gsub(MB, 'mb:{', 'gho:{', 1))) > 0 then redis.call('HSET', ST, 'b', 1) end
     return
   end
   local isRead, state = pcall(cmsgpack.unpack, packed)

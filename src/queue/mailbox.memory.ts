@@ -1,7 +1,8 @@
-import { type Address, LIMITS } from '@relay/protocol';
+import type { Address } from '@relay/protocol';
 import type { Screen } from '../contacts/contact.repository.js';
 import { type EntryId, formatEntryId, sequenceOf } from './entry-id.js';
 import { fingerprint } from './fingerprint.js';
+import { type Ghost, Ghosts } from './ghosts.memory.js';
 import {
   CLASSIC_DEVICE,
   type Acknowledged,
@@ -21,8 +22,9 @@ import {
   type ReadMark,
   type Receipt,
   type ReceiptEntry,
+  type RetireOptions,
 } from './queue.repository.js';
-import { PendingLoad, type Tally } from './pending-load.memory.js';
+import { type LoadBeside, PendingLoad, type Tally } from './pending-load.memory.js';
 import { RECORD_COST_BYTES, type RememberedMessage, RememberedMessages } from './remembered-messages.memory.js';
 import { SilencedSequences } from './silenced-sequences.memory.js';
 
@@ -64,9 +66,9 @@ export const MAILBOX_COST_BYTES = 1_000;
 /** Longer than a `delivered` can be late. */
 const READ_KEPT_MS = 120_000;
 
-const GHOST_COST_BYTES = 200;
-
 const NOTHING: readonly number[] = [];
+const BLOCKED: Appended = { kind: 'blocked' };
+const NO_GHOSTS: LoadBeside = { all: { messages: 0, bytes: 0 }, own: { messages: 0, bytes: 0 } };
 
 /** One mailbox of `MemoryQueueRepository`. Maps are made when first needed: most mailboxes of connected users are empty. */
 export class Mailbox {
@@ -80,8 +82,8 @@ export class Mailbox {
   /** Of messages whose `read` was stored of late: when, by peer and messageId, oldest first. */
   private reads: Map<string, number> | null = null;
 
-  /** Fingerprints of what blocked senders sent of late, by sender and messageId. */
-  private ghosts: Map<string, number> | null = null;
+  /** What blocked senders believe to be waiting. */
+  private ghosts: Ghosts | null = null;
 
   private last = 0;
   private lastMs = 0;
@@ -121,20 +123,31 @@ export class Mailbox {
   /** `roomBytes`: what the store as a whole can still hold. */
   append(message: NewMessage, limits: MailboxLimits, roomBytes: number, now: Instant): Appended {
     const print = fingerprint(message.content);
-    const known = this.remembered.find(message.from, message.messageId);
-    if (known !== undefined) return this.repeated(known, print);
-    if (this.rules.screen.blocks(this.address, message.from)) return this.blocked(message, print);
+    const { from, messageId, content, timestamp } = message;
+    const isBlocked = this.rules.screen.blocks(this.address, from);
+    const known = this.remembered.find(from, messageId);
+    if (known !== undefined) return this.repeated(known, print, isBlocked, message);
+    const ghost = isBlocked ? this.ghosts?.find(from, messageId) : undefined;
+    // As if it were stored, a repeat and another content with the same id included.
+    if (ghost !== undefined) return ghost.fingerprint === print ? BLOCKED : { kind: 'refused', code: 'id_conflict' };
 
     this.expireDue(now);
-    const { from, messageId, content, timestamp } = message;
+    const beside = isBlocked ? (this.ghosts?.loads(from) ?? NO_GHOSTS) : undefined;
     const bytes = Buffer.byteLength(content);
     if (bytes + ENTRY_COST_BYTES + RECORD_COST_BYTES > roomBytes) return { kind: 'refused', code: 'store_unavailable' };
     const isKnown = (peer: Address): boolean => this.rules.screen.knows(this.address, peer);
-    if (this.pendingLoad.isOverStrangers(from, bytes, limits, isKnown)) {
+    if (this.pendingLoad.isOverStrangers(from, bytes, limits, isKnown, beside)) {
       return { kind: 'refused', code: 'stranger_share_full' };
     }
-    const obstacle = this.pendingLoad.obstacle(from, bytes, limits);
-    if (obstacle !== null && !this.makeRoom(from, bytes, limits)) return { kind: 'refused', code: obstacle };
+    const obstacle = this.pendingLoad.obstacle(from, bytes, limits, beside);
+    if (obstacle !== null && !this.makeRoom(from, bytes, limits, beside)) return { kind: 'refused', code: obstacle };
+    if (isBlocked) {
+      this.addGhost({ from, messageId, fingerprint: print, bytes, expiresAt: now.monotonicMs + message.ttlMs });
+      this.touchedAt = now.monotonicMs;
+      return BLOCKED;
+    }
+    // Its sender is blocked no more, and had sent it before.
+    this.ghosts?.cancel(from, messageId);
 
     const id = this.nextId(now);
     const entry: MessageEntry = {
@@ -153,7 +166,7 @@ export class Mailbox {
     this.tally.accepted++;
     this.pendingLoad.add(from, bytes);
     this.boundLog(limits);
-    const record = { sequence: this.last, id, fingerprint: print, read: false, lost: false };
+    const record = { sequence: this.last, id, fingerprint: print, read: false, lost: false, hidden: false };
     this.remembered.add(from, messageId, record, this.furthest);
     return { kind: 'stored', entry, isHeldElsewhere: false };
   }
@@ -195,7 +208,7 @@ export class Mailbox {
     const device = this.register(id, now);
     if (exclusive) device.claim = ++this.claims;
     const { after, claim } = device;
-    return { after, head: this.head, claim, devices: this.devices.length, isHeldElsewhere: false };
+    return { after, head: this.head, claim, isNew, devices: this.devices.length, isHeldElsewhere: false };
   }
 
   listDevices(now: Instant): MailboxDevice[] {
@@ -207,9 +220,9 @@ export class Mailbox {
     }));
   }
 
-  retireDevice(id: DeviceId, keepAfter: EntryId | null | undefined, now: Instant): boolean {
+  retireDevice(id: DeviceId, { keepAfter, claim }: RetireOptions, now: Instant): boolean {
     this.expireDue(now);
-    const index = this.devices.findIndex((device) => device.id === id);
+    const index = this.devices.findIndex((device) => device.id === id && (claim ?? device.claim) === device.claim);
     if (index < 0) return false;
     this.devices.splice(index, 1);
     this.trim(keepAfter === undefined ? Infinity : sequenceOf(keepAfter), now);
@@ -256,11 +269,14 @@ export class Mailbox {
 
   markRead(from: Address, messageId: string): ReadMark {
     const known = this.remembered.find(from, messageId);
-    if (known === undefined || known.lost) return { kind: 'unknown' };
+    if (known === undefined || known.lost || this.rules.screen.blocks(this.address, from)) return { kind: 'unknown' };
     if (known.read) return { kind: 'repeat' };
     known.read = true;
-    const wasAcknowledged = known.sequence <= this.furthest;
-    if (!wasAcknowledged) this.silenced.add(known.sequence);
+    const isTaken = known.sequence <= this.furthest;
+    if (!isTaken) this.silenced.add(known.sequence);
+    // It was taken while its sender was blocked, who was not told so.
+    const wasAcknowledged = isTaken && !known.hidden;
+    if (known.hidden) this.ghosts?.cancel(from, messageId);
     return { kind: 'marked', sequence: known.sequence, wasAcknowledged, owed: null };
   }
 
@@ -299,6 +315,7 @@ export class Mailbox {
     this.expireDue(now);
     const count = this.pendingMessages;
     this.remove(() => false);
+    this.ghosts?.dropAll();
     this.droppedUpTo = this.last;
     this.tally.dropped += count;
     return count;
@@ -311,21 +328,22 @@ export class Mailbox {
     this.retireDevices(now);
     // Only then: what a slow connection still reads is kept beyond its device's cursor.
     if (this.devices.length < known || this.rules.historyMs > 0) this.trim(Infinity, now);
-    if (this.log.length > 0) return false;
+    if (this.log.length > 0 || this.ghosts?.isWaiting === true) return false;
     // One device and never an entry: it would be made again just the same. Strangers leave many of these.
     const isStrange = this.devices.every(({ id, claim }) => id === CLASSIC_DEVICE && claim === 0);
-    if (this.head === null && isStrange) return true;
+    if (this.head === null && isStrange && this.ghosts === null) return true;
     return this.devices.length === 0 && this.touchedAt < now.monotonicMs - this.rules.unseenMs;
   }
 
   /** The mailbox itself is forgotten. */
   release(): void {
     this.remembered.forgetAll();
-    this.forgetGhosts();
+    this.ghosts?.forgetAll();
   }
 
   /** Removes what has expired, from its instant on: whoever looks at the log calls this first. */
   expireDue(now: Instant): void {
+    this.expireGhosts(now);
     if (now.monotonicMs < this.nextExpiry) return;
     this.touchedAt = now.monotonicMs;
     this.remove(({ entry, expiresAt }) => {
@@ -340,34 +358,39 @@ export class Mailbox {
     this.tally.unreported.push({ mailbox: this.address, from, messageId });
   }
 
-  private repeated(known: RememberedMessage, print: number): Appended {
+  private expireGhosts(now: Instant): void {
+    if (this.ghosts === null || now.monotonicMs < this.ghosts.nextExpiry) return;
+    for (const { from, messageId } of this.ghosts.takeExpired(now.monotonicMs)) {
+      this.tally.unreported.push({ mailbox: this.address, from, messageId });
+    }
+  }
+
+  private repeated(
+    known: RememberedMessage,
+    print: number,
+    isBlocked: boolean,
+    { from, messageId }: NewMessage,
+  ): Appended {
     if (known.fingerprint !== print) return { kind: 'refused', code: 'id_conflict' };
     // Whoever has read it has it, acknowledged or not.
-    const acknowledged = !known.lost && (known.read || known.sequence <= this.furthest);
-    return { kind: 'repeat', id: known.id, acknowledged };
+    const isTaken = !known.lost && (known.read || known.sequence <= this.furthest);
+    const isHidden = known.hidden && !known.read;
+    if (isTaken && isHidden && !isBlocked) this.ghosts?.cancel(from, messageId);
+    return { kind: 'repeat', id: known.id, acknowledged: isTaken && !(isHidden && isBlocked) };
   }
 
-  /** As if it were stored, a repeat and another content with the same id included. */
-  private blocked({ from, messageId }: NewMessage, print: number): Appended {
-    const ghosts = (this.ghosts ??= new Map<string, number>());
-    const known = ghosts.get(from + messageId);
-    if (known !== undefined && known !== print) return { kind: 'refused', code: 'id_conflict' };
-    if (known === undefined && ghosts.size >= LIMITS.rememberedMessages) this.forgetGhosts();
-    if (known === undefined) {
-      ghosts.set(from + messageId, print);
-      this.tally.bytes += GHOST_COST_BYTES;
-    }
-    return { kind: 'blocked' };
-  }
-
-  private forgetGhosts(): void {
-    this.tally.bytes -= (this.ghosts?.size ?? 0) * GHOST_COST_BYTES;
-    this.ghosts?.clear();
+  private addGhost(ghost: Omit<Ghost, 'waits'>): void {
+    (this.ghosts ??= new Ghosts(this.tally)).add(ghost);
   }
 
   /** Drops the oldest pending messages where the policy allows it: a sender beyond its share pays with its own. */
-  private makeRoom(from: Address, bytes: number, limits: MailboxLimits): boolean {
+  private makeRoom(from: Address, bytes: number, limits: MailboxLimits, beside?: LoadBeside): boolean {
     if (limits.overflow !== 'drop_oldest' || bytes > limits.maxBytes) return false;
+    if (beside !== undefined) {
+      // Nothing real gives way to a ghost.
+      this.ghosts?.dropOldest(this.pendingLoad.isOverShare(from, bytes, limits, beside) ? from : null);
+      return true;
+    }
     do {
       const ownOnly = this.pendingLoad.isOverShare(from, bytes, limits);
       const victim = this.log.find(
@@ -443,17 +466,30 @@ export class Mailbox {
   }
 
   private advance(upTo: EntryId, sequence: number): readonly number[] {
+    const hidden: number[] = [];
     for (let i = this.indexAfter(this.furthest); i < this.log.length; i++) {
-      const { entry, bytes } = this.log[i]!;
+      const { entry, bytes, expiresAt } = this.log[i]!;
       if (entry.sequence > sequence) break;
       if (entry.kind !== 'message') continue;
       this.pendingLoad.remove(entry.from, bytes);
       this.tally.acknowledged++;
+      if (this.hides(entry, bytes, expiresAt)) hidden.push(entry.sequence);
     }
     const silent = this.silenced.takeUpTo(sequence);
     this.furthest = sequence;
     this.furthestId = upTo;
-    return silent;
+    return hidden.length === 0 ? silent : [...silent, ...hidden];
+  }
+
+  /** Whoever is blocked is not told that somebody took what came before, nor finds out: it looks as if it still waited. */
+  private hides({ from, messageId }: MessageEntry, bytes: number, expiresAt: number): boolean {
+    if (!this.rules.screen.blocks(this.address, from)) return false;
+    const known = this.remembered.find(from, messageId);
+    // Of what was read before the block, it knows.
+    if (known === undefined || known.read) return false;
+    known.hidden = true;
+    this.addGhost({ from, messageId, fingerprint: known.fingerprint, bytes, expiresAt });
+    return true;
   }
 
   private retireDevices(now: Instant, but?: DeviceId): void {

@@ -1,14 +1,15 @@
 -- Registers a device, from now on owed every entry. Allowed at maxmemory: clients must come to fetch what fills it.
 -- ARGV[3] device · [4] most devices · [5] 1: only this opening speaks for the device from now on
 -- ARGV[6] 1 or 0, whether this node listens to the mailbox, and the node
--- -> {id of its cursor or '', id of the newest entry or '', claim, devices, how many other nodes hold the address} · {'full'}
+-- -> {id of its cursor or '', id of the newest entry or '', claim, devices, how many other nodes hold the address,
+--     1: it had no place before} · {'full'}
 local deviceId = ARGV[3]
 local known = redis.call('HMGET', ST, 's', 'v')
 loadState(known[1])
 expireDue()
 local devices = devicesIn(known[2])
 passedByAll(devices, deviceId)
-local device
+local device, isNew = nil, 0
 for _, one in ipairs(devices) do
   if one[1] == deviceId then device = one end
 end
@@ -22,6 +23,7 @@ if not device then
     if sequence <= S[FURTHEST] then device[2], device[3] = ms, sequence - 1 end
   end
   devices[#devices + 1] = device
+  isNew = 1
 end
 device[4] = now
 if ARGV[5] == '1' then
@@ -37,4 +39,5 @@ return {
   device[5],
   #devices,
   others,
+  isNew,
 }

@@ -22,16 +22,25 @@ export interface Tally {
   unreported: ExpiredMessage[];
 }
 
-interface Load {
-  messages: number;
-  bytes: number;
+export interface Load {
+  readonly messages: number;
+  readonly bytes: number;
 }
+
+/** What counts as if it waited too: in all, and of the one who sends. */
+export interface LoadBeside {
+  readonly all: Load;
+  readonly own: Load;
+}
+
+const NOTHING: Load = { messages: 0, bytes: 0 };
+const NOTHING_BESIDE: LoadBeside = { all: NOTHING, own: NOTHING };
 
 /** What the pending messages of one mailbox amount to, in all and by sender, against its limits. */
 export class PendingLoad {
   messages = 0;
-  private bytes = 0;
-  private senders: Map<Address, Load> | null = null;
+  bytes = 0;
+  private senders: Map<Address, { messages: number; bytes: number }> | null = null;
 
   constructor(private readonly tally: Tally) {}
 
@@ -46,16 +55,25 @@ export class PendingLoad {
   }
 
   /** Whether a sender whom the recipient does not know may have no more waiting, alone or with all others of that kind. */
-  isOverStrangers(from: Address, bytes: number, limits: MailboxLimits, isKnown: (peer: Address) => boolean): boolean {
+  isOverStrangers(
+    from: Address,
+    bytes: number,
+    limits: MailboxLimits,
+    isKnown: (peer: Address) => boolean,
+    { all, own }: LoadBeside = NOTHING_BESIDE,
+  ): boolean {
     const { maxMessages, maxBytes, senderShare, maxStrangerMessages } = limits;
     if (maxStrangerMessages === undefined) return false;
     const most = maxMessages * senderShare;
     const mostBytes = maxBytes * senderShare;
     // Then it cannot be, whoever they are.
-    if (this.messages + 1 <= Math.min(maxStrangerMessages, most) && this.bytes + bytes <= mostBytes) return false;
+    const messages = this.messages + all.messages;
+    if (messages + 1 <= Math.min(maxStrangerMessages, most) && this.bytes + all.bytes + bytes <= mostBytes)
+      return false;
     if (isKnown(from)) return false;
-    if ((this.senders?.get(from)?.messages ?? 0) + 1 > maxStrangerMessages) return true;
-    const strangers = { messages: 0, bytes: 0 };
+    if ((this.senders?.get(from)?.messages ?? 0) + own.messages + 1 > maxStrangerMessages) return true;
+    // Which of those beside are strangers' is not counted.
+    const strangers = { ...all };
     for (const [peer, load] of this.senders ?? []) {
       if (isKnown(peer)) continue;
       strangers.messages += load.messages;
@@ -65,16 +83,23 @@ export class PendingLoad {
   }
 
   /** Why one more message cannot be taken, or `null`. */
-  obstacle(from: Address, bytes: number, limits: MailboxLimits): 'mailbox_full' | 'sender_share_full' | null {
-    const { maxMessages, maxBytes } = limits;
-    if (this.messages + 1 > maxMessages || this.bytes + bytes > maxBytes) return 'mailbox_full';
-    return this.isOverShare(from, bytes, limits) ? 'sender_share_full' : null;
+  obstacle(
+    from: Address,
+    bytes: number,
+    limits: MailboxLimits,
+    beside = NOTHING_BESIDE,
+  ): 'mailbox_full' | 'sender_share_full' | null {
+    const { messages, bytes: waiting } = sum(this, beside.all);
+    if (messages + 1 > limits.maxMessages || waiting + bytes > limits.maxBytes) return 'mailbox_full';
+    return this.isOverShare(from, bytes, limits, beside) ? 'sender_share_full' : null;
   }
 
-  isOverShare(from: Address, bytes: number, { maxMessages, maxBytes, senderShare }: MailboxLimits): boolean {
-    const halfFull = this.messages * 2 >= maxMessages || this.bytes * 2 >= maxBytes;
-    const load = halfFull ? this.senders?.get(from) : undefined;
-    if (load === undefined) return false;
+  isOverShare(from: Address, bytes: number, limits: MailboxLimits, beside = NOTHING_BESIDE): boolean {
+    const { maxMessages, maxBytes, senderShare } = limits;
+    const all = sum(this, beside.all);
+    if (all.messages * 2 < maxMessages && all.bytes * 2 < maxBytes) return false;
+    const load = sum(this.senders?.get(from) ?? NOTHING, beside.own);
+    if (load.messages === 0) return false;
     return load.messages + 1 > maxMessages * senderShare || load.bytes + bytes > maxBytes * senderShare;
   }
 
@@ -82,7 +107,7 @@ export class PendingLoad {
     this.messages += messages;
     this.bytes += bytes;
     this.tally.pending += messages;
-    const senders = (this.senders ??= new Map<Address, Load>());
+    const senders = (this.senders ??= new Map<Address, { messages: number; bytes: number }>());
     const load = senders.get(from);
     if (load === undefined) {
       senders.set(from, { messages, bytes });
@@ -92,4 +117,8 @@ export class PendingLoad {
     load.bytes += bytes;
     if (load.messages === 0) senders.delete(from);
   }
+}
+
+function sum(a: Load, b: Load): Load {
+  return { messages: a.messages + b.messages, bytes: a.bytes + b.bytes };
 }

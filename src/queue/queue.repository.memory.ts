@@ -24,6 +24,7 @@ import {
   type ReadMark,
   type Receipt,
   type ReceiptEntry,
+  type RetireOptions,
 } from './queue.repository.js';
 
 export interface MemoryQueueOptions {
@@ -99,8 +100,8 @@ export class MemoryQueueRepository extends QueueRepository {
     return Promise.resolve(this.mailboxes.get(address)?.listDevices(this.instant()) ?? []);
   }
 
-  override retire(address: Address, device: DeviceId, keepAfter?: EntryId | null): Promise<boolean> {
-    return Promise.resolve(this.mailboxes.get(address)?.retireDevice(device, keepAfter, this.instant()) ?? false);
+  override retire(address: Address, device: DeviceId, options: RetireOptions = {}): Promise<boolean> {
+    return Promise.resolve(this.mailboxes.get(address)?.retireDevice(device, options, this.instant()) ?? false);
   }
 
   override read(address: Address, after: EntryId | null, maxEntries: number, maxBytes: number): Promise<Page> {

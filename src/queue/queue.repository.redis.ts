@@ -33,6 +33,7 @@ import {
   type ReadMark,
   type Receipt,
   type ReceiptEntry,
+  type RetireOptions,
 } from './queue.repository.js';
 import { type MailboxScripts, mailboxScripts } from './scripts.redis.js';
 
@@ -91,9 +92,10 @@ type StreamReply = readonly (readonly [id: string, fields: readonly string[]])[]
  * | `mb:{b}:A`   | stream | the log                                                      | with its last entry              |
  * | `st:{b}:A`   | hash   | counts, devices, digests of remembered messages              | retention + 2 h after its last mail and use |
  * | `shr:{b}:A`  | hash   | pending messages by sender, while the mailbox is half full   | with the next acknowledgement    |
- * | `gho:{b}:A`  | hash   | digests of what blocked senders sent, at most 512            | retention + 2 h after the last   |
+ * | `gho:{b}:A`  | hash   | what blocked senders believe to be waiting: no content        | retention + 2 h after the last   |
  * | `rd:{b}:A`   | zset   | digests of messages whose `read` receipt was stored of late   | 2 minutes after the last         |
  * | `exp:{b}`    | zset   | address → when the first entry of its log is due             | with the last log of the bucket  |
+ * | `ghx:{b}`    | zset   | address → when the first of those is due                     | with the last of the bucket      |
  * | `out:{b}`    | hash   | receipts owed                                                | once they are passed on          |
  * | `tot:{b}`    | hash   | accepted, acknowledged, expired, dropped; mailboxes with mail | stays: one for each bucket       |
  * | `lock:purge` | string | the node that purges                                         | after its round, or a minute     |
@@ -144,7 +146,7 @@ export class RedisQueueRepository extends QueueRepository {
 
   override async open(mailbox: Address, device: DeviceId, { exclusive = false }: OpenOptions = {}): Promise<Cursor> {
     const args = [device, this.options.maxDevices, exclusive ? 1 : 0, this.listener(mailbox)];
-    const [after, head, claim, devices, others] = await this.onMailbox(
+    const [after, head, claim, devices, others, isNew] = await this.onMailbox(
       this.scripts.open,
       mailbox,
       this.options.clock.now(),
@@ -155,6 +157,7 @@ export class RedisQueueRepository extends QueueRepository {
       after: idOrNull(after),
       head: idOrNull(head),
       claim: Number(claim),
+      isNew: Number(isNew) === 1,
       devices: Number(devices),
       isHeldElsewhere: Number(others) > 0,
     };
@@ -172,9 +175,13 @@ export class RedisQueueRepository extends QueueRepository {
     return found;
   }
 
-  override async retire(mailbox: Address, device: DeviceId, keepAfter?: EntryId | null): Promise<boolean> {
+  override async retire(
+    mailbox: Address,
+    device: DeviceId,
+    { keepAfter, claim }: RetireOptions = {},
+  ): Promise<boolean> {
     const keep = keepAfter === undefined ? '' : (keepAfter ?? '0-0');
-    const args = [device, keep];
+    const args = [device, keep, claim ?? ''];
     const hadPlace: unknown = await this.onMailbox(this.scripts.retire, mailbox, this.options.clock.now(), args);
     return hadPlace === 1;
   }
@@ -347,19 +354,25 @@ export class RedisQueueRepository extends QueueRepository {
   private async purgeBuckets(from: number, to: number): Promise<boolean> {
     const { client, clock } = this.options;
     const range = ['-inf', clock.now(), 'LIMIT', 0, DUE_PER_BUCKET] as const;
-    const keys = Array.from({ length: to - from }, (_, i) => this.bucketKey('exp', from + i));
-    const due = await Promise.all(keys.map((key) => client.command('ZRANGEBYSCORE', key, ...range)));
-    const mailboxes = due.flat() as Address[];
+    const dueIn = (kind: 'exp' | 'ghx'): Promise<Address[][]> => {
+      const keys = Array.from({ length: to - from }, (_, i) => this.bucketKey(kind, from + i));
+      return Promise.all(keys.map((key) => client.command('ZRANGEBYSCORE', key, ...range) as Promise<Address[]>));
+    };
+    const [due, ghosts] = await Promise.all([dueIn('exp'), dueIn('ghx')]);
+    const withGhosts = new Set(ghosts.flat());
+    const mailboxes = [...new Set([...due.flat(), ...withGhosts])];
     let isAnyDone = false;
     for (let i = 0; i < mailboxes.length; i += MAILBOXES_PER_CALL) {
-      const some = mailboxes.slice(i, i + MAILBOXES_PER_CALL).map((mailbox) => this.expire(mailbox));
+      const some = mailboxes
+        .slice(i, i + MAILBOXES_PER_CALL)
+        .map((mailbox) => this.expire(mailbox, withGhosts.has(mailbox)));
       const results = await Promise.allSettled(some);
       // One damaged mailbox must not keep the others; a store that is away ends the round.
       const away = results.find((one) => one.status === 'rejected' && one.reason instanceof RelayError);
       if (away?.status === 'rejected') throw away.reason as RelayError;
       isAnyDone ||= results.some(({ status }) => status === 'fulfilled');
     }
-    return isAnyDone && due.some((found) => (found as string[]).length === DUE_PER_BUCKET);
+    return isAnyDone && [...due, ...ghosts].some(({ length }) => length === DUE_PER_BUCKET);
   }
 
   override async owed(): Promise<readonly OwedReceipts[]> {
@@ -494,8 +507,8 @@ export class RedisQueueRepository extends QueueRepository {
     return { owed, receipts: receipts.filter((_, i) => records[i]?.split(' ', 3)[2]?.includes('r') !== true) };
   }
 
-  private async expire(mailbox: Address): Promise<void> {
-    await this.onMailbox(this.scripts.expire, mailbox, this.options.clock.now(), []);
+  private async expire(mailbox: Address, withGhosts = false): Promise<void> {
+    await this.onMailbox(this.scripts.expire, mailbox, this.options.clock.now(), withGhosts ? [1] : []);
   }
 
   private async state(mailbox: Address): Promise<State | null> {
@@ -580,7 +593,8 @@ export class RedisQueueRepository extends QueueRepository {
   private answered(mailbox: Address, message: NewMessage, reply: AppendReply): Appended | Promise<Appended> {
     const [first, value, detail] = reply;
     if (first === 'refused') return { kind: 'refused', code: value as 'mailbox_full' };
-    if (first === 'blocked') return { kind: 'blocked' };
+    // It takes as long as what is stored.
+    if (first === 'blocked') return this.kept(mailbox, { kind: 'blocked' });
     if (first === 'repeat') {
       return this.kept(mailbox, { kind: 'repeat', id: value as EntryId, acknowledged: detail === 1 });
     }
@@ -621,7 +635,7 @@ export class RedisQueueRepository extends QueueRepository {
     return `${this.options.client.prefix}${kind}:{${bucketOf(mailbox)}}:${mailbox}`;
   }
 
-  private bucketKey(kind: 'exp' | 'out' | 'tot', bucket: number): string {
+  private bucketKey(kind: 'exp' | 'ghx' | 'out' | 'tot', bucket: number): string {
     return `${this.options.client.prefix}${kind}:{${bucket}}`;
   }
 }

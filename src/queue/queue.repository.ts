@@ -73,7 +73,7 @@ export type Appended =
       readonly kind: 'refused';
       readonly code: 'mailbox_full' | 'sender_share_full' | 'stranger_share_full' | 'id_conflict' | 'store_unavailable';
     }
-  /** The recipient blocks the sender, who must not learn of it. Nothing was stored but, for a while, a digest. */
+  /** The recipient blocks the sender, who must not learn of it. Nothing was stored but a ghost: who sent what id, and until when. */
   | { readonly kind: 'blocked' };
 
 /** Names the receipts that a call made due, until `settle` says that they were passed on. */
@@ -92,6 +92,8 @@ export interface Cursor {
   readonly head: EntryId | null;
   /** Of an exclusive opening, which speaks for its device until a later one does; 0 where nobody ever asked for that. */
   readonly claim: number;
+  /** Whether the device had no place before this opening. */
+  readonly isNew: boolean;
   /** How many devices the address has, this one among them. */
   readonly devices: number;
   /** Whether another node holds a connection of the address, as far as the store knows. */
@@ -121,6 +123,13 @@ export interface MailboxDevice {
 export interface OpenOptions {
   /** From now on only this opening acknowledges for the device: earlier ones are superseded. */
   readonly exclusive?: boolean;
+}
+
+export interface RetireOptions {
+  /** Entries after this one stay, as when acknowledging. */
+  readonly keepAfter?: EntryId | null | undefined;
+  /** Only while that exclusive opening speaks for the device: the place of a later one is not touched. */
+  readonly claim?: number;
 }
 
 /** What a device says it has. */
@@ -164,7 +173,7 @@ export type Acknowledged =
       readonly kind: 'acknowledged';
       /** The furthest that any device had acknowledged before: only what comes after it is delivered by this call. */
       readonly before: number;
-      /** Sequences above `before` that are owed no `delivered`: expired, dropped, or their `read` went out first. */
+      /** Sequences above `before` that are owed no `delivered`: expired, dropped, their `read` went out first, or their sender is blocked. */
       readonly silent: readonly number[];
       /** The rest of `messages` after `before`, to be settled once their senders know; `null` where there is none. */
       readonly owed: Owed | null;
@@ -215,8 +224,12 @@ export abstract class QueueRepository {
   /**
    * Idempotent per (sender, messageId) while the message waits and until 512 later messages came: a repeat changes
    * nothing and says so; the same id with other content is refused. A refusal stores nothing and drops nothing;
-   * `store_unavailable` is one: all mailboxes together have reached what the store can hold. What a blocked sender sent
-   * before is answered as ever; of the rest, the last 512 are remembered so that other content with the same id is refused.
+   * `store_unavailable` is one: all mailboxes together have reached what the store can hold.
+   *
+   * To a blocked sender the mailbox is that of somebody who stays away. What it sends leaves a ghost, which counts against
+   * its bounds (not those of others), is remembered like a message, and makes an `expired` due when its time ends. What it
+   * sent before and a device acknowledges from now on becomes one too: that is silent, and a repeat finds it unacknowledged.
+   * `clear` drops ghosts as it does messages. They outlive the block, until their sender is told otherwise.
    */
   abstract append(mailbox: Address, message: NewMessage, limits: MailboxLimits): Promise<Appended>;
 
@@ -237,9 +250,9 @@ export abstract class QueueRepository {
 
   /**
    * Takes a device's place away: it holds nothing back any more, and what its earlier openings acknowledge is superseded.
-   * Opened again it is a new one. Entries after `keepAfter` stay, as when acknowledging. False where it had no place.
+   * Opened again it is a new one. False where it had no place, or another opening than `claim` has it.
    */
-  abstract retire(mailbox: Address, device: DeviceId, keepAfter?: EntryId | null): Promise<boolean>;
+  abstract retire(mailbox: Address, device: DeviceId, options?: RetireOptions): Promise<boolean>;
 
   /** At most `maxEntries`, and no more than `maxBytes` of content beyond the first. What has expired is never among them. */
   abstract read(mailbox: Address, after: EntryId | null, maxEntries: number, maxBytes: number): Promise<Page>;

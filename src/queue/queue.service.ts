@@ -57,7 +57,7 @@ export class QueueService {
   /** Takes a device's place in the mailbox away; what live connections of others still read stays. */
   retire(mailbox: Address, device: DeviceId): Promise<boolean> {
     const keepAfter = this.observer.keepAfter(mailbox);
-    return keepAfter === undefined ? this.queue.retire(mailbox, device) : this.queue.retire(mailbox, device, keepAfter);
+    return this.queue.retire(mailbox, device, { keepAfter });
   }
 
   /** Works through all mailboxes once, in parts between which other work may run, and passes on what is owed. */

@@ -10,6 +10,8 @@ export interface RememberedMessage {
   read: boolean;
   /** It expired or was dropped, so no cursor that passes it acknowledges it. */
   lost: boolean;
+  /** A device took it while its sender was blocked, who must not find out. */
+  hidden: boolean;
 }
 
 const PRUNE_SLACK = 256;

@@ -70,7 +70,7 @@ export function mailboxScripts({ stateTtlMs, historyMs }: ScriptRules) {
   };
   /** One whose keys and arguments are those of a call that has several. */
   const callable = (name: string, lua: string): string => `local function ${name}(KEYS, ARGV)\n${lua}\nend`;
-  const shared = fill(read('mailbox'));
+  const shared = fill(`${read('mailbox')}\n${read('ghosts')}`);
   const onMailbox = (name: string, flags = ''): Script => script(name, `${shared}\n${fill(read(name))}`, flags);
 
   const append = (limits: MailboxLimits): Script => {

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { ReferenceController } from './reference.controller.js';
+import { WellKnownController } from './well-known.controller.js';
 
-@Module({ controllers: [ReferenceController] })
+@Module({ controllers: [ReferenceController, WellKnownController] })
 export class ReferenceModule {}

@@ -1,15 +1,16 @@
 import { CLOSE_CODES, ERRORS, LIMITS } from '@relay/protocol';
 import { CLIENT_SCHEMAS, type FrameSchema, type Schema, SERVER_SCHEMAS } from '@relay/protocol/schemas';
 
-/** The WebSocket protocol for people: one page without a script, made of the same schemas as the AsyncAPI document. */
-export function websocketPage(): string {
+/** The WebSocket protocol for people, made of the same schemas as the AsyncAPI document. Without a script where there is no console. */
+export function websocketPage({ hasConsole }: { readonly hasConsole: boolean }): string {
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Relay: WebSocket reference</title>
-<style>${STYLE}</style>
+<link rel="stylesheet" href="reference.css">
+<link rel="icon" href="favicon-32x32.png">
 </head>
 <body>
 <main>
@@ -22,6 +23,7 @@ At most ${LIMITS.frameBytesBeforeSignIn} bytes in a frame before the sign-in, th
 <p>The relay sends: ${links(SERVER_SCHEMAS, 'get')}</p>
 <p><a href="#errors">Error codes</a> · <a href="#closes">Close codes</a></p>
 </nav>
+${hasConsole ? CONSOLE : ''}
 <h2>What clients send</h2>
 ${sections(CLIENT_SCHEMAS, 'send')}
 <h2>What the relay sends</h2>
@@ -36,16 +38,20 @@ ${table(['Code', 'Meaning', 'Connect again, with jitter'], closeRows())}
 `;
 }
 
-const STYLE = `
-:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
-body { margin: 0; }
-main { max-width: 60rem; margin: 0 auto; padding: 1rem; }
-code, pre { font: 0.875em/1.4 ui-monospace, monospace; }
-pre { overflow-x: auto; padding: 0.75rem; border: 1px solid #8886; border-radius: 6px; }
-table { border-collapse: collapse; width: 100%; display: block; overflow-x: auto; }
-th, td { text-align: left; vertical-align: top; padding: 0.3rem 0.75rem 0.3rem 0; border-bottom: 1px solid #8884; }
-h3 { margin-top: 2.5rem; }
-nav a { margin-right: 0.5rem; }`;
+/** Shown by its script, once that runs. */
+const CONSOLE = `<section id="console" hidden>
+<h2>Try it</h2>
+<p>Everything here is real: on this relay, with these addresses.</p>
+<p><button id="connect" type="button">Connect</button> <span id="state" role="status">not connected</span></p>
+<form id="sending">
+<p><label>Frame <select id="frames"></select></label> <span id="summary"></span></p>
+<p><label for="frame">JSON</label><textarea id="frame" rows="7" spellcheck="false" autocomplete="off"></textarea></p>
+<p><button id="send" disabled>Send</button> <button id="clear" type="button">Clear</button> <span id="fault" role="alert"></span></p>
+</form>
+<ol id="log" role="log" aria-label="Frames sent and received"></ol>
+<noscript>The console needs JavaScript.</noscript>
+</section>
+<script type="module" src="console.js"></script>`;
 
 type Frames = Readonly<Record<string, FrameSchema>>;
 

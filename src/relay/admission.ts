@@ -16,7 +16,7 @@ export interface UpgradeRefusal {
   readonly retryAfterSeconds?: number;
 }
 
-const PATHS: readonly string[] = ['/', '/ws'];
+export const WEBSOCKET_PATHS: readonly string[] = ['/', '/ws'];
 /** RFC 6455 §4.1. */
 export const WEBSOCKET_VERSION = '13';
 const OVERLOADED_RETRY_SECONDS = 5;
@@ -90,7 +90,7 @@ export function isWebSocketUpgrade({ headers }: IncomingMessage): boolean {
 }
 
 export function isWebSocketPath(url: string | undefined): boolean {
-  return PATHS.includes(pathOf(url));
+  return WEBSOCKET_PATHS.includes(pathOf(url));
 }
 
 /** Native clients send no Origin; browsers always do, and it is compared as it is. */

@@ -46,8 +46,11 @@ export type SignInOutcome = 'believed' | 'proven' | 'resumed' | ErrorCode;
 export interface ConnectionHost {
   /** Monotonic ms. */
   now(): number;
-  /** Joins the address's room and opens its mailbox; the connection calls `leave` once, whatever came of it. */
-  join(connection: Connection, entrance: Entrance): Promise<Joined>;
+  /**
+   * Joins the address's room and opens its mailbox; the connection calls `leave` once. `null` where what let it in has ended
+   * meanwhile: then, and where it rejects, it has left.
+   */
+  join(connection: Connection, entrance: Entrance): Promise<Joined | null>;
   leave(connection: Connection, room: Room): void;
   handle(connection: Connection, room: Room, frame: SignedInFrame): void;
   acknowledge(connection: Connection, room: Room, upTo: EntryId): void;
@@ -482,10 +485,10 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
   private async enter(entrance: Entrance): Promise<void> {
     this.session = entrance.session;
     const joined = await this.host.join(this, entrance);
+    if (joined === null) return this.isGone ? undefined : this.revoked();
     this.room = joined.room;
     this.reader = joined.reader;
-    // It may have gone meanwhile.
-    if (this.state !== 'signing-in') {
+    if (this.isGone) {
       this.host.leave(this, joined.room);
       return;
     }
@@ -506,6 +509,11 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
       if (this.isOpen) this.process(text);
     }
     this.resumeWhenPossible();
+  }
+
+  /** It may have gone while it came in. */
+  private get isGone(): boolean {
+    return this.state !== 'signing-in';
   }
 
   private process(text: string): void {

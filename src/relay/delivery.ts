@@ -68,10 +68,7 @@ export class Delivery {
     if (!connection.mayAcknowledge(upTo)) return;
     const { device, claim } = connection;
     const entries = connection.unsettled(upTo);
-    // Whoever is blocked is not told that somebody is there to take what came before.
-    const messages = entries.filter(
-      (entry): entry is MessageEntry => entry.kind === 'message' && room.blocked?.has(entry.from) !== true,
-    );
+    const messages = entries.filter((entry): entry is MessageEntry => entry.kind === 'message');
     const keepAfter = this.slowestPosition(room.address);
     const isShared = this.parts.receipts.mayBeElsewhere(room);
     this.parts.queue.acknowledge(room.address, { device, upTo, claim, keepAfter, isShared, messages }).then(
@@ -193,8 +190,9 @@ export class Delivery {
         return this.parts.logger.warn('acknowledgement beyond the mailbox', { connection: connection.id });
       case 'acknowledged': {
         const { before, silent, owed } = result;
-        for (const { from } of messages) this.parts.acquaintance.meet(room, from);
         const first = messages.filter(({ sequence }) => sequence > before && !silent.includes(sequence));
+        // Not whoever is blocked: those are silent.
+        for (const { from } of first) this.parts.acquaintance.meet(room, from);
         const now = this.parts.queue.now();
         for (const { queuedAt } of first) this.parts.metrics.delivering.observe(now - queuedAt);
         if (first.length > 0 || owed !== null) this.delivered(room.address, first, owed);

@@ -6,7 +6,6 @@ import { AuthService } from '../auth/auth.service.js';
 import { Logger } from '../common/logger.js';
 import { Metrics } from '../common/metrics.js';
 import { Settings } from '../common/settings.js';
-import { SignInLimits } from '../limits/sign-in-limits.js';
 import { Admission } from './admission.js';
 import { Connection } from './connection.js';
 import { Connections } from './connections.js';
@@ -28,7 +27,6 @@ export class RelayGateway implements OnGatewayConnection {
     private readonly turn: Turn,
     private readonly admission: Admission,
     private readonly auth: AuthService,
-    private readonly limits: SignInLimits,
     private readonly settings: Settings,
     private readonly metrics: Metrics,
     private readonly logger: Logger,
@@ -37,7 +35,7 @@ export class RelayGateway implements OnGatewayConnection {
   handleConnection(webSocket: WebSocket, request: IncomingMessage): void {
     const link = new Link(webSocket, request.socket, this.turn, this.settings.classicAck);
     const peer = { network: this.admission.networkOf(request), host: request.headers.host };
-    const signIn = new SignIn({ auth: this.auth, limits: this.limits }, peer);
+    const signIn = new SignIn(this.auth, peer);
     const connection = new Connection(`${this.node}-${++this.count}`, link, this.relay, signIn);
     this.connections.add(connection);
     this.metrics.connectionsOpened.add('opened');

@@ -15,8 +15,6 @@ import { ContactService } from '../contacts/contact.service.js';
 import { ContactsModule } from '../contacts/contacts.module.js';
 import { KeysModule } from '../keys/keys.module.js';
 import { KeysService } from '../keys/keys.service.js';
-import { RateLimits } from '../limits/rate-limits.js';
-import { SignInLimits } from '../limits/sign-in-limits.js';
 import { PresenceModule } from '../presence/presence.module.js';
 import { PresenceService } from '../presence/presence.service.js';
 import { QueueModule } from '../queue/queue.module.js';
@@ -172,11 +170,6 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
         new Admission({ ...settings, maxConnections: settings.maxConnections || descriptorLimit() }, waiting),
     },
     {
-      provide: SignInLimits,
-      inject: [RateLimits],
-      useFactory: (limits: RateLimits) => new SignInLimits(limits),
-    },
-    {
       provide: SessionWatch,
       inject: [Connections, SessionRepository, Logger],
       useFactory: (connections: Connections, sessions: SessionRepository, logger: Logger) =>
@@ -208,7 +201,10 @@ export class RelayModule implements BeforeApplicationShutdown {
     private readonly logger: Logger,
   ) {
     queueService.observe({
-      acknowledged: (mailbox, messages, owed) => delivery.delivered(mailbox, messages, owed),
+      acknowledged: (mailbox, messages, owed) => {
+        acquaintance.tookFrom(mailbox, new Set(messages.map(({ from }) => from)));
+        delivery.delivered(mailbox, messages, owed);
+      },
       keepAfter: (mailbox) => delivery.slowestPosition(mailbox),
       owed: (receipts) => delivery.passOn(receipts),
     });
@@ -223,9 +219,16 @@ export class RelayModule implements BeforeApplicationShutdown {
       const [claim = '0', device = ''] = payload.split(' ', 2);
       relay.openedElsewhere(address, device, Number(claim));
     });
-    contacts.onBlocksChanged((owner) => {
-      presence.blocksChanged(owner);
-      acquaintance.blocksChanged(owner).catch((error: unknown) => this.logger.error('block list not read', error));
+    contacts.keep({
+      changed: (owner) => presence.blocksChanged(owner),
+      owners: () => presence.watchedAddresses(),
+      reload: (owners) => presence.lookAt(owners),
+    });
+    contacts.keep({
+      changed: (owner) =>
+        acquaintance.reload([owner]).catch((error: unknown) => this.logger.error('block list not read', error)),
+      owners: () => acquaintance.owners(),
+      reload: (owners) => acquaintance.reload(owners),
     });
     backplane.onResumed(() => {
       acquaintance.loadAll().catch((error: unknown) => this.logger.error('block lists not read', error));

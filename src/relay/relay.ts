@@ -94,7 +94,7 @@ export class Relay implements ConnectionHost {
     }
   }
 
-  async join(connection: Connection, entrance: Entrance): Promise<Joined> {
+  async join(connection: Connection, entrance: Entrance): Promise<Joined | null> {
     const { rooms, queue, presence, backplane, acquaintance, logger } = this.parts;
     const { opening } = entrance;
     const { address } = opening;
@@ -114,6 +114,10 @@ export class Relay implements ConnectionHost {
       ]);
       learn(room, cursor, hearing);
       if (exclusive) this.takeOver(connection, room, cursor.claim);
+      if (!(await entrance.isStillIn())) {
+        await this.undoOpening(connection, room, cursor);
+        return null;
+      }
       const window = this.windowOf(opening);
       const reader = new MailboxReader(
         address,
@@ -133,8 +137,16 @@ export class Relay implements ConnectionHost {
     } catch (error) {
       // It may have been registered all the same: an error says only that there was no answer.
       this.leave(connection, room);
+      await entrance.abandon();
       throw error;
     }
+  }
+
+  /** Its device was ended while it came in. Who ended it may have been earlier than the place that was made for it here. */
+  private async undoOpening(connection: Connection, room: Room, { claim, isNew }: Cursor): Promise<void> {
+    const keepAfter = this.parts.delivery.slowestPosition(room.address);
+    if (isNew) await this.parts.queue.retire(room.address, connection.device, { claim, keepAfter });
+    this.leave(connection, room);
   }
 
   leave(connection: Connection, room: Room): void {
@@ -255,6 +267,7 @@ export class Relay implements ConnectionHost {
         return connection.link.send(statusFrame(verdict, messageId, to, this.parts.clock.now()));
       }
       case 'blocked':
+        this.parts.acquaintance.meet(room, to);
         return connection.link.send(statusFrame('queued', messageId, to, this.parts.clock.now()));
       case 'refused':
         return connection.refuse(result.code, { messageId, outcome: 'refused' });

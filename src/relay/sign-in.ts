@@ -1,8 +1,7 @@
-import type { Address, ClientFrame, Proof } from '@relay/protocol';
+import type { ClientFrame } from '@relay/protocol';
 import { encodeFrame, RelayError } from '@relay/protocol';
 import type { AuthService, Challenge } from '../auth/auth.service.js';
 import type { Session } from '../auth/session.repository.js';
-import type { SignInLimits } from '../limits/sign-in-limits.js';
 
 /** How a connection was opened, and for which device. */
 export type Opening = Extract<ClientFrame, { type: 'auth' | 'hello' }>;
@@ -23,15 +22,14 @@ export interface Entrance {
   readonly session: Session | null;
   /** Only after a proof: the client must be told. */
   readonly token: string | null;
+  /** Asked once the device has its place in the mailbox: whether what let it in still does. */
+  isStillIn(): Promise<boolean>;
+  /** It got no place, and no session of it stays. Never rejects. */
+  abandon(): Promise<void>;
 }
 
 export type Step =
   { readonly kind: 'in'; readonly entrance: Entrance } | { readonly kind: 'challenge'; readonly frame: string };
-
-export interface SignInParts {
-  readonly auth: AuthService;
-  readonly limits: SignInLimits;
-}
 
 /** What stands between the first frame of one socket and its place in the relay. */
 export class SignIn {
@@ -41,7 +39,7 @@ export class SignIn {
   private until: number | null = null;
 
   constructor(
-    private readonly parts: SignInParts,
+    private readonly auth: AuthService,
     private readonly peer: Peer,
   ) {}
 
@@ -63,22 +61,21 @@ export class SignIn {
   private async classic(frame: Extract<Opening, { type: 'auth' }>): Promise<Step> {
     // It answers no question, and what it says was perhaps signed for another one.
     if (frame.proof !== null) throw new RelayError('auth_failed', 'Nothing was asked: hello comes first');
-    await this.parts.auth.believe(frame.address);
-    return { kind: 'in', entrance: { opening: frame, session: null, token: null } };
+    await this.auth.believe(frame.address);
+    return this.in(frame, null);
   }
 
   private async opened(hello: Hello): Promise<Step> {
-    const { auth } = this.parts;
+    const { auth, peer } = this;
     if (hello.token !== null) {
       const session = await auth.session(hello.token);
       if (session?.address === hello.address && session.device === hello.deviceId) {
-        return { kind: 'in', entrance: { opening: hello, session, token: null } };
+        return this.in(hello, session);
       }
     } else if (!hello.challenge && (await auth.isBelieved(hello.address))) {
-      return { kind: 'in', entrance: { opening: hello, session: null, token: null } };
+      return this.in(hello, null);
     }
-    await this.mayTry(hello.address);
-    this.challenge = auth.challenge(hello.address, this.peer.host);
+    this.challenge = await auth.ask(hello.address, peer.network, peer.host);
     this.until = this.challenge.deadline;
     this.hello = hello;
     const { nonce, expiresAt } = this.challenge;
@@ -90,26 +87,24 @@ export class SignIn {
     // Whatever comes of it, the question is answered once.
     this.challenge = null;
     if (challenge === null || frame.type !== 'auth' || frame.proof === null) throw new RelayError('auth_required');
-    const { token, session } = await this.prove(challenge, frame.address, frame.proof, hello.deviceId);
-    return { kind: 'in', entrance: { opening: hello, session, token } };
+    const { address, proof } = frame;
+    const answer = { address, proof, device: hello.deviceId };
+    const { token, session } = await this.auth.prove(challenge, answer, this.peer.network);
+    return this.in(hello, session, token);
   }
 
-  private async prove(challenge: Challenge, address: Address, proof: Proof, device: string) {
-    await this.mayTry(address);
-    try {
-      if (address !== challenge.address) throw new RelayError('auth_failed', 'Another address was asked');
-      return await this.parts.auth.prove(challenge, proof, device);
-    } catch (error) {
-      // Where the count cannot be stored, the next attempt is refused for that.
-      if (error instanceof RelayError && error.code === 'auth_failed') {
-        this.parts.limits.failed(this.peer.network, address).catch(() => undefined);
-      }
-      throw error;
-    }
-  }
-
-  private async mayTry(address: Address): Promise<void> {
-    const retryAfterMs = await this.parts.limits.mayTry(this.peer.network, address);
-    if (retryAfterMs > 0) throw new RelayError('rate_limited', 'Too many failed sign-ins', { retryAfterMs });
+  private in(opening: Opening, session: Session | null, token: string | null = null): Step {
+    const { auth } = this;
+    const entrance: Entrance = {
+      opening,
+      session,
+      token,
+      // Who is believed is looked at by address: the first proof of it ends them all.
+      isStillIn: async () => session === null || (await auth.isStillIn(session)),
+      abandon: async () => {
+        if (session !== null && token !== null) await auth.discard(session);
+      },
+    };
+    return { kind: 'in', entrance };
   }
 }

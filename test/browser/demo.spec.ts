@@ -1,5 +1,5 @@
 import type { Browser, BrowserContext } from 'playwright-core';
-import { startBrowser } from '../support/browser.js';
+import { startBrowser } from '../support/chromium.js';
 import { RedisServer } from '../support/redis-server.js';
 import { type RunningRelay, startRelay } from '../support/relay.js';
 import { RelayProcess } from '../support/relay-process.js';

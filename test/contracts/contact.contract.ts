@@ -62,6 +62,31 @@ export function contactContract(name: string, open: () => Promise<ContactsUnderT
       expect(sets.map((set) => [...set])).toEqual([[ALICE], [], [BOB]]);
     });
 
+    it('tells by its revisions whose block list may have changed, whichever way', async () => {
+      const changes = [
+        () => contacts.put('blocked', ALICE, BOB),
+        () => contacts.put('allowed', ALICE, BOB),
+        () => contacts.put('blocked', ALICE, CAROL),
+        () => contacts.remove('blocked', ALICE, CAROL),
+      ];
+      for (const change of changes) {
+        const before = await contacts.revisions();
+        await change();
+        expect(contacts.mayDiffer(ALICE, before, await contacts.revisions())).toBe(true);
+      }
+    });
+
+    it('has the same revisions where no block list changed', async () => {
+      await contacts.put('blocked', ALICE, BOB);
+      const before = await contacts.revisions();
+      await contacts.put('blocked', ALICE, BOB);
+      await contacts.put('allowed', ALICE, CAROL);
+      await contacts.remove('allowed', ALICE, CAROL);
+      await contacts.remove('blocked', ALICE, CAROL);
+      await contacts.know(ALICE, [CAROL]);
+      expect(contacts.mayDiffer(ALICE, before, await contacts.revisions())).toBe(false);
+    });
+
     it('pages through a list, each address once', async () => {
       const peers = many(25);
       for (const peer of peers) await contacts.put('allowed', ALICE, peer);

@@ -108,6 +108,7 @@ export function queueContract(
 
     describe('a blocked sender', () => {
       const BLOCKED = { kind: 'blocked' };
+      const CONFLICT = { kind: 'refused', code: 'id_conflict' };
 
       it('is told nothing and nothing of it is stored, from the next message on, until it is blocked no more', async () => {
         await store('before', { from: BOB });
@@ -142,7 +143,6 @@ export function queueContract(
       });
 
       it('gets the answers that everybody gets: to a repeat, and to other content with the same id', async () => {
-        const CONFLICT = { kind: 'refused', code: 'id_conflict' };
         const { id } = await store('early', { from: BOB });
         await queue.open(BOX, 'phone');
         await acknowledge('phone', id);
@@ -153,13 +153,134 @@ export function queueContract(
         expect(await append('early', { from: BOB, content: 'other' })).toEqual(CONFLICT);
       });
 
-      it('leaves a bounded trace, however much it sends', async () => {
+      it('hears that its messages expired, when those of everybody would: not before, and once', async () => {
         await contacts.put('blocked', BOX, BOB);
-        await append('first', { from: BOB });
-        for (let i = 0; i < 512; i++) await append(`m${i}`, { from: BOB });
-        // The first is forgotten: it would be no conflict.
-        expect(await append('first', { from: BOB, content: 'other' })).toEqual(BLOCKED);
+        await append('short', { from: BOB, ttlMs: 1_000 });
+        await append('long', { from: BOB, ttlMs: 60_000 });
+        clock.advance(999);
+        expect(await purge()).toEqual([]);
+        clock.advance(1);
+        expect(await purge()).toEqual([expiredReceipt('short', BOB)]);
+        expect(await append('short', { from: BOB })).toEqual(BLOCKED);
+        expect(await append('short', { from: BOB, content: 'other' })).toEqual(CONFLICT);
+        clock.advance(60_000);
+        expect(await purge()).toEqual([expiredReceipt('long', BOB)]);
+        expect(await purge()).toEqual([]);
+        await expectBalance({ accepted: 0, expired: 0, pending: 0 });
       });
+
+      it('hears of them too where others wait in the mailbox, and after the block has ended', async () => {
+        await store('of-alice', { ttlMs: 1_000 });
+        await contacts.put('blocked', BOX, BOB);
+        await append('m1', { from: BOB, ttlMs: 2_000 });
+        await contacts.remove('blocked', BOX, BOB);
+        clock.advance(2_000);
+        const found = await purge();
+        expect(found).toHaveLength(2);
+        expect(found).toEqual(expect.arrayContaining([expiredReceipt('of-alice'), expiredReceipt('m1', BOB)]));
+        await store('m2', { from: BOB });
+      });
+
+      it('hears nothing of what it sent again and is stored, or of what the owner drops', async () => {
+        await contacts.put('blocked', BOX, BOB);
+        for (const id of ['m1', 'm2', 'm3']) await append(id, { from: BOB, ttlMs: 1_000 });
+        await contacts.remove('blocked', BOX, BOB);
+        await store('m1', { from: BOB });
+        clock.advance(1_000);
+        expect((await purge()).map(({ messageId }) => messageId).sort()).toEqual(['m2', 'm3']);
+        await contacts.put('blocked', BOX, BOB);
+        await append('m4', { from: BOB, ttlMs: 1_000 });
+        await queue.clear(BOX);
+        clock.advance(1_000);
+        expect(await purge()).toEqual([]);
+      });
+
+      it('is not told who took what it sent before, by any way, and hears that it expired', async () => {
+        const read = await store('read', { from: BOB, ttlMs: 1_000 });
+        await queue.markRead(BOX, BOB, 'read');
+        const entry = await store('before', { from: BOB, ttlMs: 1_000 });
+        const other = await store('of-alice');
+        await queue.open(BOX, 'phone');
+        await contacts.put('blocked', BOX, BOB);
+        const result = await queue.acknowledge(BOX, {
+          device: 'phone',
+          upTo: other.id,
+          messages: [read, entry, other],
+        });
+        expect(result).toMatchObject({ kind: 'acknowledged', before: 0 });
+        expect([...(result.kind === 'acknowledged' ? result.silent : [])].sort()).toEqual([
+          read.sequence,
+          entry.sequence,
+        ]);
+        expect(await append('before', { from: BOB })).toEqual({ kind: 'repeat', id: entry.id, acknowledged: false });
+        expect(await append('read', { from: BOB })).toEqual({ kind: 'repeat', id: read.id, acknowledged: true });
+        expect(await queue.markRead(BOX, BOB, 'before')).toEqual({ kind: 'unknown' });
+        await expectBalance({ accepted: 3, acknowledged: 3, pending: 0 });
+        clock.advance(1_000);
+        expect(await purge()).toEqual([expiredReceipt('before', BOB)]);
+        expect(await append('before', { from: BOB })).toMatchObject({ kind: 'repeat', acknowledged: false });
+      });
+
+      it('may hear afterwards, by a repeat or when it is read, what was taken meanwhile, and then not that it expired', async () => {
+        const entries = [await store('m1', { from: BOB }), await store('m2', { from: BOB })];
+        await queue.open(BOX, 'phone');
+        await contacts.put('blocked', BOX, BOB);
+        await acknowledge('phone', entries[1]!.id);
+        await contacts.remove('blocked', BOX, BOB);
+        expect(await append('m1', { from: BOB })).toMatchObject({ kind: 'repeat', acknowledged: true });
+        const mark = await queue.markRead(BOX, BOB, 'm2');
+        expect(mark).toMatchObject({ kind: 'marked', wasAcknowledged: false });
+        if (mark.kind === 'marked' && mark.owed !== null) await queue.settle([mark.owed]);
+        clock.advance(HOUR_MS);
+        expect(await purge()).toEqual([]);
+      });
+
+      /** What everybody is answered who sends these to an owner that stays away, and who blocks nobody, or the sender. */
+      async function answers(limits: MailboxLimits, isBlocked: boolean, count: number, content?: string) {
+        const box = addressOf(isBlocked ? 0x200001 : 0x200002) as Address;
+        const send = (i: number, from = BOB): Promise<Appended> =>
+          queue.append(box, message(`m${i}`, { from, ...(content === undefined ? {} : { content }) }), limits);
+        const known = ({ kind, ...more }: Appended) =>
+          'code' in more ? more.code : kind === 'refused' ? '' : 'queued';
+        for (let i = 0; i < 3; i++) await send(i);
+        if (isBlocked) await contacts.put('blocked', box, BOB);
+        // Somebody else is there too.
+        await queue.append(box, message('of-alice'), limits);
+        const given = [];
+        for (let i = 0; i < count; i++) given.push(known(await send(i)));
+        clock.advance(HOUR_MS);
+        for (let i = count; i < count + 3; i++) given.push(known(await send(i)));
+        return { given, ofAlice: known(await queue.append(box, message('last'), limits)) };
+      }
+      const SMALL: MailboxLimits = { maxMessages: 20, maxBytes: 1_000, senderShare: 0.5, overflow: 'reject' };
+
+      it.each([
+        ['as a stranger', { ...SMALL, maxStrangerMessages: 5 }, undefined],
+        ['beyond its share', SMALL, undefined],
+        ['beyond its share of bytes', SMALL, 'x'.repeat(110)],
+        ['with a full mailbox', { ...SMALL, senderShare: 1 }, undefined],
+        ['with too much at once', { ...SMALL, senderShare: 1 }, 'x'.repeat(1_001)],
+        ['where the oldest gives way', { ...SMALL, overflow: 'drop_oldest' }, undefined],
+      ] as const)('is refused what everybody would be refused, as long: %s', async (_, limits, content) => {
+        const usual = await answers(limits, false, 25, content);
+        expect((await answers(limits, true, 25, content)).given).toEqual(usual.given);
+      });
+
+      it('takes no room from anybody', async () => {
+        await contacts.put('blocked', BOX, BOB);
+        for (let i = 0; i < 30; i++) await append(`m${i}`, { from: BOB }, { ...SMALL, overflow: 'drop_oldest' });
+        await storeMany(20, 'a', {}, { ...SMALL, senderShare: 1 });
+      });
+
+      it('leaves a bounded trace, however much it sends', async () => {
+        const FEW: MailboxLimits = { ...ROOMY, maxMessages: 20, overflow: 'drop_oldest' };
+        await contacts.put('blocked', BOX, BOB);
+        await append('first', { from: BOB }, FEW);
+        for (let i = 0; i < 2_000; i++) await append(`m${i}`, { from: BOB }, FEW);
+        // The first is forgotten: it would be no conflict. The last 512 are not.
+        expect(await append('first', { from: BOB, content: 'other' }, FEW)).toEqual(BLOCKED);
+        expect(await append('m1500', { from: BOB, content: 'other' }, FEW)).toEqual(CONFLICT);
+      }, 20_000);
     });
 
     describe('strangers', () => {
@@ -1032,8 +1153,20 @@ export function queueContract(
         await queue.open(BOX, 'lost');
         const [first, , third] = await storeMany(3);
         await queue.acknowledge(BOX, { device: 'phone', upTo: third!.id, keepAfter: first!.id });
-        expect(await queue.retire(BOX, 'lost', first!.id)).toBe(true);
+        expect(await queue.retire(BOX, 'lost', { keepAfter: first!.id })).toBe(true);
         expect(await readIds()).toEqual(['m2', 'm3']);
+      });
+
+      it('that are retired by an opening are so only while it has their place', async () => {
+        const early = await queue.open(BOX, 'phone', { exclusive: true });
+        const late = await queue.open(BOX, 'phone', { exclusive: true });
+        expect([early.isNew, late.isNew]).toEqual([true, false]);
+        expect(await queue.retire(BOX, 'phone', { claim: early.claim })).toBe(false);
+        expect(await queue.devices(BOX)).toHaveLength(1);
+        expect(await queue.retire(BOX, 'phone', { claim: late.claim })).toBe(true);
+        expect(await queue.devices(BOX)).toEqual([]);
+        expect(await queue.open(BOX, 'phone', { exclusive: true })).toMatchObject({ isNew: true });
+        expect(await queue.retire(BOX, 'phone', { claim: late.claim })).toBe(false);
       });
 
       it('that are retired speak for themselves no more: their openings are superseded', async () => {

@@ -158,6 +158,22 @@ export function sessionContract(name: string, open: () => Promise<SessionsUnderT
       expect(await sessions.use(tablet)).not.toBeNull();
     });
 
+    it('ends the very session that is named, and none that came after it on the device', async () => {
+      const { session: earlier } = await sessions.create(ALICE, 'phone');
+      const { token, session } = await sessions.create(ALICE, 'phone');
+      const tablet = await create(ALICE, 'tablet');
+      const { mark } = await sessions.revokedSince(null);
+      expect(await sessions.end(earlier)).toBe(false);
+      expect(await sessions.end({ ...session, address: BOB })).toBe(false);
+      expect(await sessions.use(token)).not.toBeNull();
+      expect(await sessions.end(session)).toBe(true);
+      expect(await sessions.end(session)).toBe(false);
+      expect(await sessions.use(token)).toBeNull();
+      expect(await sessions.use(tablet)).not.toBeNull();
+      expect((await sessions.revokedSince(mark)).revoked.map(({ id }) => id)).toEqual([session.id]);
+      expect(await sessions.hasSignedIn(ALICE)).toBe(true);
+    });
+
     it('tells what was revoked since a mark: each once, and nothing from before', async () => {
       const { session: phone } = await sessions.create(ALICE, 'phone');
       await sessions.create(BOB, 'tablet');

@@ -27,6 +27,11 @@ describe('MemorySessionRepository', () => {
     expect(made).toBeGreaterThan(5);
     await expect(sessions.create(of(1000), 'phone')).rejects.toThrow(RelayError);
     for (let i = 0; i < made; i++) expect(await sessions.hasSignedIn(of(i))).toBe(true);
+    // One more of somebody known takes room, while there is some; one in the place of another none.
+    await sessions.create(of(0), 'tablet');
+    await expect(sessions.create(of(0), 'laptop')).rejects.toThrow(RelayError);
+    for (let i = 0; i < made; i++) await sessions.create(of(i), 'phone');
+    await sessions.create(of(0), 'tablet');
     // Sessions that are over make room.
     clock.advance(SESSION_MS);
     await sessions.create(of(1000), 'phone');

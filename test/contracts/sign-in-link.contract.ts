@@ -16,7 +16,7 @@ const TOKEN = '428489af-3ca1-4861-b1c7-5f634f6466e2';
 const TTL_MS = 60_000;
 
 /** The rules of `SignInLinkRepository`, for every implementation. */
-export function signInLinkContract(name: string, open: () => Promise<LinksUnderTest>): void {
+export function signInLinkContract(name: string, open: (maxLinks?: number) => Promise<LinksUnderTest>): void {
   describe(`SignInLinkRepository: ${name}`, () => {
     let links: SignInLinkRepository;
     let nodes: readonly SignInLinkRepository[];
@@ -104,6 +104,76 @@ export function signInLinkContract(name: string, open: () => Promise<LinksUnderT
       const taken = await Promise.all(Array.from({ length: 9 }, (_, i) => nodes[i % 3]!.take(TOKEN)));
       expect(taken.filter((address) => address !== null)).toEqual([ALICE]);
       expect(await links.find(TOKEN)).toBeNull();
+    });
+
+    describe('with room for three', () => {
+      beforeEach(async () => {
+        await close();
+        ({ nodes, clock, close } = await open(3));
+        links = nodes[0]!;
+      });
+
+      /** One after the other, each on another node. */
+      async function beginAll(...tokens: readonly string[]): Promise<void> {
+        for (const [i, token] of tokens.entries()) {
+          expect(await nodes[i % 3]!.begin(token, ALICE, `nonce-of-${token}`, TTL_MS)).toBe(true);
+          clock.advance(1);
+        }
+      }
+
+      async function proveAll(...tokens: readonly string[]): Promise<void> {
+        for (const [i, token] of tokens.entries()) {
+          expect(await nodes[i % 3]!.prove(token, `nonce-of-${token}`, 3 * TTL_MS)).toBe(true);
+          clock.advance(1);
+        }
+      }
+
+      async function leftOf(...tokens: readonly string[]): Promise<string[]> {
+        const found = await Promise.all(tokens.map((token) => links.find(token)));
+        return tokens.filter((_, i) => found[i] !== null);
+      }
+
+      it('takes in who comes later, and the oldest that waits gives way', async () => {
+        await beginAll('d', 'c', 'b', 'a');
+        expect(await leftOf('d', 'c', 'b', 'a')).toEqual(['c', 'b', 'a']);
+        expect(await links.prove('d', 'nonce-of-d', TTL_MS)).toBe(false);
+        await beginAll('d');
+        expect(await leftOf('d', 'c', 'b', 'a')).toEqual(['d', 'b', 'a']);
+      });
+
+      it('keeps what is proven, however many begin', async () => {
+        await beginAll('mine');
+        await proveAll('mine');
+        await beginAll(...Array.from({ length: 20 }, (_, i) => `flood-${i}`));
+        expect(await links.take('mine')).toBe(ALICE);
+      });
+
+      it('keeps what waits, however many are proven, of which the oldest gives way', async () => {
+        await beginAll('mine');
+        for (const token of ['p1', 'p2', 'p3', 'p4']) {
+          await beginAll(token);
+          await proveAll(token);
+        }
+        expect(await leftOf('mine', 'p1', 'p2', 'p3', 'p4')).toEqual(['mine', 'p2', 'p3', 'p4']);
+        expect(await links.take('p1')).toBeNull();
+      });
+
+      it('has room again for each that ended, was proven, or is over', async () => {
+        await beginAll('a', 'b', 'c');
+        await links.drop('b');
+        await proveAll('c');
+        await beginAll('d', 'e');
+        expect(await leftOf('a', 'b', 'c', 'd', 'e')).toEqual(['a', 'c', 'd', 'e']);
+        await beginAll('f', 'g');
+        await proveAll('f', 'g');
+        await links.take('f');
+        await beginAll('h');
+        await proveAll('h');
+        expect(await leftOf('c', 'f', 'g', 'h')).toEqual(['c', 'g', 'h']);
+        clock.advance(TTL_MS);
+        await beginAll('a', 'b', 'd');
+        expect(await leftOf('a', 'b', 'd', 'c', 'g', 'h')).toEqual(['a', 'b', 'd', 'c', 'g', 'h']);
+      });
     });
 
     it('is dropped in any state', async () => {

@@ -61,7 +61,7 @@ describe('the table of who may call what', () => {
 
   async function start(env: Record<string, string>): Promise<void> {
     clock = new ManualClock();
-    relay = await startRelay({ clock, env });
+    relay = await startRelay({ clock, env: { BROWSER_SIGN_IN: 'true', ...env } });
   }
 
   /** As each caller would have it: Alice is the owner. */

@@ -125,6 +125,38 @@ describe('lists of contacts', () => {
       await bob.waitFor('message', { messageId: 'of-alice' });
     });
 
+    it('is told neither by REST nor by a repeat that somebody took what came before, but that it expired', async () => {
+      await alice.close();
+      bob.message(ALICE, 'm1', { ttlSeconds: 10 });
+      bob.message(ALICE, 'm2', { ttlSeconds: 10 });
+      await bob.waitForCount('queued', 2);
+      await block(ALICE, BOB);
+      const { messages } = (await call('GET', `messages/${ALICE}`)).body as { messages: { id: string }[] };
+      expect(await call('DELETE', `messages/${ALICE}?upTo=${messages[0]!.id}`)).toMatchObject({ body: { cleared: 1 } });
+      alice = await relay.signIn(ALICE);
+      await alice.waitFor('message', { messageId: 'm2' });
+      await alice.settled();
+      const told = bob.frames.length;
+      bob.message(ALICE, 'm1', { ttlSeconds: 10 });
+      bob.message(ALICE, 'm2', { ttlSeconds: 10 });
+      bob.message(ALICE, 'm3', { ttlSeconds: 10 });
+      await bob.waitForCount('queued', 5);
+      await bob.settled();
+      clock.advance(10_000);
+      await relay.run('purge mailboxes');
+      await bob.waitForCount('expired', 3);
+      const answers = bob.frames.slice(told).filter(({ type }) => type !== 'pong');
+      expect(answers.map(({ type }) => type).sort()).toEqual([
+        'expired',
+        'expired',
+        'expired',
+        'queued',
+        'queued',
+        'queued',
+      ]);
+      expect((await call('GET', `messages/${ALICE}/queue-size`)).body).toMatchObject({ queueSize: 0 });
+    });
+
     it('may write again once that is over', async () => {
       await block(ALICE, BOB);
       await call('DELETE', `blocks/${BOB}?owner=${ALICE}`);
@@ -216,6 +248,30 @@ describe('strangers', () => {
     const alice = await relay.signIn(ALICE);
     await alice.waitFor('message', { messageId: 'of-bob' });
   }, 20_000);
+
+  it('are none any more once their mail was taken by REST', async () => {
+    const carol = await relay.signIn(CAROL);
+    expect(await verdicts(carol, ALICE, ids(6))).toEqual([
+      'queued',
+      'queued',
+      'queued',
+      'queued',
+      'queued',
+      'stranger_share_full',
+    ]);
+    const listed = await fetch(`${relay.url}/api/messages/${ALICE}`);
+    const { messages } = (await listed.json()) as { messages: { id: string }[] };
+    await fetch(`${relay.url}/api/messages/${ALICE}?upTo=${messages[0]!.id}`, { method: 'DELETE' });
+    await carol.waitFor('delivered', { messageId: 'm1' });
+    expect(await verdicts(carol, ALICE, ids(10, 'later'))).toEqual(Array(10).fill('queued'));
+  });
+
+  it('that are blocked are refused what any of them would be', async () => {
+    const carol = await relay.signIn(CAROL);
+    await fetch(`${relay.url}/api/blocks/${CAROL}?owner=${ALICE}`, { method: 'PUT' });
+    expect(await verdicts(carol, ALICE, ids(7))).toEqual(await verdicts(carol, addressOf(77), ids(7)));
+    expect(carol.ofType('error')).toHaveLength(4);
+  });
 
   it('are none any more once their mail was taken', async () => {
     const alice = await relay.signIn(ALICE);

@@ -1,7 +1,8 @@
-import { isSignature, parseSignInNonce, SCHEMES } from '@relay/protocol';
+import { type Address, isSignature, parseSignInNonce, RelayError, SCHEMES } from '@relay/protocol';
 import { Wallet } from 'ethers';
 import { AuthService } from '../../src/auth/auth.service.js';
-import { SESSION_MS } from '../../src/auth/session.repository.js';
+import { SESSION_MS, SessionRepository } from '../../src/auth/session.repository.js';
+import { QueueRepository } from '../../src/queue/queue.repository.js';
 import { addressOf, ClassicClient } from '../support/classic-client.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { type RunningRelay, startRelay } from '../support/relay.js';
@@ -273,6 +274,96 @@ describe.each(['open', 'signed'])('signing in, AUTH_MODE=%s', (mode) => {
     const log = relay.log();
     expect(log.length).toBeGreaterThan(0);
     for (const secret of [device.token, nonce, ALICE.sign(nonce)]) expect(log).not.toContain(secret);
+  });
+});
+
+describe('addresses that sign in for the first time', () => {
+  const from = (n: number) => ({ headers: { 'x-forwarded-for': `10.0.0.${n}` } });
+  const key = (n: number) => SigningKey.of(100 + n);
+
+  beforeEach(() => start({ AUTH_MODE: 'signed', MAX_FIRST_SIGN_INS_PER_IP: '3', TRUST_PROXY: '127.0.0.1' }));
+
+  it('are so many of one network in an hour; owners come and go, and other networks do not notice', async () => {
+    // Asked before the others, it answers after them.
+    const late = await connect(key(4), 'phone', from(1));
+    late.hello({ challenge: true });
+    const nonce = await late.nonce();
+    for (let n = 1; n <= 3; n++) await signIn(key(n), 'phone', from(1));
+    late.answer(nonce);
+    expect(await late.refusal()).toEqual(['rate_limited', 4429]);
+    expect(await relay.app.get(SessionRepository).hasSignedIn(key(4).address as Address)).toBe(false);
+
+    const refused = await connect(key(5), 'phone', from(1));
+    refused.hello({ challenge: true });
+    const { retryAfterMs } = await refused.client.waitFor('error', { code: 'rate_limited' });
+    expect(retryAfterMs).toBeGreaterThan(3_500_000);
+    expect(retryAfterMs).toBeLessThanOrEqual(3_600_000);
+    expect(refused.client.ofType('challenge')).toEqual([]);
+    expect(await refused.client.closed()).toBe(4429);
+
+    await signIn(key(1), 'phone', from(1));
+    await signIn(key(2), 'tablet', from(1));
+    await signIn(key(4), 'phone', from(2));
+    // Known by now, from wherever.
+    await signIn(key(4), 'phone', from(1));
+  });
+
+  it('do not count where they were wrong', async () => {
+    for (let n = 1; n <= 6; n++) {
+      const device = await connect(key(n), 'phone', from(1));
+      device.hello({ challenge: true });
+      device.answer(`${await device.nonce()}x`);
+      expect(await device.refusal()).toEqual(['auth_failed', 4401]);
+    }
+    await signIn(key(7), 'phone', from(1));
+  });
+});
+
+describe('a sign-in that comes to nothing', () => {
+  const sessionsOf = async (key = ALICE) =>
+    (await relay.app.get(SessionRepository).list(key.address as Address)).map(({ device }) => device);
+  const proven = async (deviceId: string) => {
+    const device = await connect(ALICE, deviceId);
+    device.hello({ challenge: true });
+    device.answer(await device.nonce());
+    return device;
+  };
+  /** Until the answer is called. */
+  const fail = (where: object, method: string): (() => void) => {
+    Object.assign(where, { [method]: () => Promise.reject(new RelayError('store_unavailable')) });
+    return () => void Reflect.deleteProperty(where, method);
+  };
+
+  beforeEach(() => start({ AUTH_MODE: 'signed', MAX_DEVICES_PER_ADDRESS: '2' }));
+
+  it('leaves no session where the address has as many devices as it may have', async () => {
+    await signIn(ALICE, 'phone');
+    await signIn(ALICE, 'tablet');
+    expect(await (await proven('third')).refusal()).toEqual(['forbidden', 4403]);
+    expect((await sessionsOf()).sort()).toEqual(['phone', 'tablet']);
+  });
+
+  it('leaves no session where the mailbox could not be opened, now or once the store answers again', async () => {
+    fail(relay.app.get(QueueRepository), 'open');
+    expect(await (await proven('phone')).refusal()).toEqual(['store_unavailable', 1013]);
+    expect(await sessionsOf()).toEqual([]);
+
+    const answer = fail(relay.app.get(SessionRepository), 'end');
+    expect(await (await proven('phone')).refusal()).toEqual(['store_unavailable', 1013]);
+    expect(await sessionsOf()).toEqual(['phone']);
+    answer();
+    await relay.run('discard left sessions');
+    expect(await sessionsOf()).toEqual([]);
+  });
+
+  it('does not end the session of the device that came in meanwhile', async () => {
+    const both = [fail(relay.app.get(QueueRepository), 'open'), fail(relay.app.get(SessionRepository), 'end')];
+    await (await proven('phone')).refusal();
+    both.forEach((answer) => answer());
+    const { token, client } = await signIn(ALICE, 'phone');
+    await relay.run('discard left sessions');
+    await client.settled();
+    await resume(token);
   });
 });
 

@@ -160,6 +160,12 @@ describe('the built relay', () => {
       expect(relay.stderr).toBe('');
     });
 
+    it('warns of what browsers get by a link, where that is switched on', async () => {
+      const relay = start({ ...PRODUCTION, BROWSER_SIGN_IN: 'true' });
+      expect(await relay.logged('relay listening')).toBeDefined();
+      expect(relay.stdout).toContain('BROWSER_SIGN_IN=true');
+    });
+
     it('writes for people outside of production', async () => {
       const relay = start({ PORT: '0', HOST: '127.0.0.1', METRICS_PORT: '0' });
       await relay.until(() => relay.stdout.includes('relay listening'), 'relay listening');

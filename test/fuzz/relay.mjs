@@ -26,7 +26,10 @@ const SETTINGS = {
   RATE_LIMIT_MAX_REQUESTS: '100000000',
   MAX_CONNECTIONS_PER_IP: '100000',
   SEND_RATE_PER_IP: '0',
+  MAX_FIRST_SIGN_INS_PER_IP: '0',
   METRICS_PORT: '0',
+  // Off by default; what is on must stand it too.
+  BROWSER_SIGN_IN: 'true',
 };
 
 export class FuzzedRelay {

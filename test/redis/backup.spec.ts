@@ -110,6 +110,8 @@ describe('backup and restore', () => {
     await node.queue.open(box(1), 'laptop');
     await node.queue.acknowledge(box(1), { device: 'phone', upTo: entries[1]!.id });
     await node.queue.appendReceipts(ALICE, [{ kind: 'read', peer: box(1), messageId: 'x', timestamp: 1 }]);
+    await node.contacts.put('blocked', box(2), box(3));
+    expect(await node.queue.append(box(2), message('ghost', { from: box(3) }), LIMITS)).toEqual({ kind: 'blocked' });
     await save();
     const other = await elsewhere();
     const { messages, kept } = await bring(other.client);

@@ -1,12 +1,15 @@
 import type { Address } from '@relay/protocol';
 import { randomBytes } from 'node:crypto';
+import { Revocations } from '../../src/auth/revocations.js';
 import { SessionRepository } from '../../src/auth/session.repository.js';
-import { addressOf } from '../support/classic-client.js';
+import type { RedisClient } from '../../src/redis/redis-client.redis.js';
+import { addressOf, ClassicClient } from '../support/classic-client.js';
 import { Device } from '../support/device.js';
 import { type Answer, call, callJson } from '../support/http-call.js';
 import { ManualClock } from '../support/manual-clock.js';
-import { type RedisServer, usesRedis } from '../support/redis-server.js';
+import { eventually, RedisServer, usesRedis } from '../support/redis-server.js';
 import { type RunningRelay, startRelay } from '../support/relay.js';
+import { SignedDevice } from '../support/signed-device.js';
 import { SigningKey } from '../support/signing.js';
 
 const ALICE = addressOf(1) as Address;
@@ -81,4 +84,96 @@ describe('identity on several nodes', () => {
     const { text } = await asAlice(nodes[2]!, token, 'GET', '/api/devices');
     expect(text).not.toContain('"lost"');
   });
+});
+
+/** What happens when Redis goes in the middle of a sign-in, seen by a stranger who had been believed. */
+describe('the first sign-in of an address, while Redis goes away', () => {
+  const key = SigningKey.of(1);
+  let redis: RedisServer;
+  let nodes: readonly RunningRelay[];
+
+  beforeEach(async () => {
+    redis = await RedisServer.start({ appendfsync: 'always' });
+    const env = { STORAGE: 'redis', REDIS_URL: redis.url, PUBLIC_DOMAIN: 'relay.example', AUTH_MODE: 'open' };
+    nodes = await Promise.all([1, 2].map(() => startRelay({ env })));
+  }, 20_000);
+
+  afterEach(async () => {
+    await Promise.all(nodes.map((node) => node.stop()));
+    await redis.close();
+  });
+
+  /** Before that call of the store's scripts, by its place in the next sign-in, `happens`. */
+  function before(node: RunningRelay, nth: number, happens: () => Promise<void>): void {
+    const sessions = node.app.get(SessionRepository);
+    const { client } = sessions as unknown as { client: RedisClient };
+    const run = client.run.bind(client);
+    const create = sessions.create.bind(sessions);
+    sessions.create = async (...args) => {
+      Reflect.deleteProperty(sessions, 'create');
+      let calls = 0;
+      client.run = async (...call) => {
+        if (++calls === nth) await happens();
+        return run(...call);
+      };
+      try {
+        return await create(...args);
+      } finally {
+        client.run = run;
+      }
+    };
+  }
+
+  async function attempt(node: RunningRelay): Promise<SignedDevice | null> {
+    const device = await SignedDevice.connect(node.wsUrl, key);
+    device.hello({ challenge: true });
+    device.answer(await device.nonce());
+    return device.welcome().then(
+      () => device,
+      () => null,
+    );
+  }
+
+  /** Of a classic client that nobody has proved to be the owner, as soon as the nodes have looked. */
+  async function expectLocked(impostor: ClassicClient): Promise<void> {
+    await Promise.all(nodes.map((node) => node.run('look for revoked sessions')));
+    expect(await impostor.closed()).toBe(4403);
+    const again = await ClassicClient.connect(nodes[1]!.wsUrl);
+    again.send({ type: 'auth', address: key.address });
+    expect(await again.closed()).toBe(4403);
+  }
+
+  it.each([1, 2, 3])(
+    'leaves no impostor where the address is locked: killed before call %i',
+    async (nth) => {
+      const impostor = await nodes[1]!.signIn(key.address);
+      before(nodes[0]!, nth, () => redis.kill());
+      expect(await attempt(nodes[0]!)).toBeNull();
+      await redis.restart();
+      await eventually('the nodes to be back', async () => {
+        const looks = nodes.map((node) => node.app.get(Revocations).check());
+        return (await Promise.allSettled(looks)).every(({ status }) => status === 'fulfilled');
+      });
+      if (await nodes[0]!.app.get(SessionRepository).hasSignedIn(key.address as Address)) {
+        return expectLocked(impostor);
+      }
+      // The owner comes again.
+      const owner = await eventually('the owner to be in', () => attempt(nodes[0]!));
+      await expectLocked(impostor);
+      await owner!.client.settled();
+    },
+    30_000,
+  );
+
+  it('leaves no impostor where Redis hangs, and does late what it was told', async () => {
+    const impostor = await nodes[1]!.signIn(key.address);
+    before(nodes[0]!, 3, () => Promise.resolve(redis.pause()));
+    expect(await attempt(nodes[0]!)).toBeNull();
+    redis.resume();
+    await eventually('the nodes to be back', async () => {
+      const looks = nodes.map((node) => node.app.get(Revocations).check());
+      return (await Promise.allSettled(looks)).every(({ status }) => status === 'fulfilled');
+    });
+    await expectLocked(impostor);
+  }, 30_000);
 });

@@ -196,6 +196,32 @@ describe('several nodes', () => {
     expect(newer.client.socket.readyState).toBe(newer.client.socket.OPEN);
   });
 
+  it('feel a block and its end within a recheck where the word of it was lost', async () => {
+    const bob = await right.signIn(BOB);
+    const alice = await right.signIn(ALICE);
+    alice.send({ type: 'subscribe_presence', addresses: [BOB] });
+    await alice.waitFor('presence', { status: 'online' });
+    const list = (method: string) => fetch(`${left.url}/api/blocks/${ALICE}?owner=${BOB}`, { method });
+    const typed = async (): Promise<number> => {
+      alice.send({ type: 'typing', to: BOB, isTyping: true });
+      await alice.settled();
+      await bob.settled();
+      return bob.ofType('typing').length;
+    };
+    await right.run('look for missed blocks');
+    await deafen(right);
+    await list('PUT');
+    expect(await typed()).toBe(1);
+    expect(alice.ofType('presence').at(-1)).toMatchObject({ status: 'online' });
+    await right.run('look for missed blocks');
+    expect(await typed()).toBe(1);
+    await alice.until(() => alice.ofType('presence').at(-1)?.status === 'offline', 'offline');
+    await list('DELETE');
+    await right.run('look for missed blocks');
+    expect(await typed()).toBe(2);
+    await alice.until(() => alice.ofType('presence').at(-1)?.status === 'online', 'online');
+  });
+
   it.each(['heard', 'unheard'])(
     'bring everything to a classic connection that lags, while one on the other node keeps up (%s)',
     async (word) => {

@@ -116,6 +116,35 @@ describe('mailboxes in Redis', () => {
       expect(await ttl()).toBeGreaterThan(2.9 * HOUR_MS);
     });
 
+    it('that are left of a blocked sender, once the block and the time of its last message are over, are none', async () => {
+      const { contacts, queue } = node;
+      await contacts.put('blocked', BOX, BOB);
+      await queue.append(BOX, message('short', { from: BOB, ttlMs: 10 }), ROOMY);
+      await queue.append(BOX, message('long', { from: BOB, ttlMs: 20 }), ROOMY);
+      const left = [`blv:${tag}`, `st:${tag}:${BOX}`];
+      expect(await keys()).toEqual([`blk:${tag}:${BOX}`, left[0], `ghx:${tag}`, `gho:${tag}:${BOX}`, left[1]].sort());
+      clock.advance(10);
+      await purge();
+      await contacts.remove('blocked', BOX, BOB);
+      expect(await redis.command('HEXISTS', `${node.client.prefix}st:${tag}:${BOX}`, 'b')).toBe(1);
+      clock.advance(10);
+      await purge();
+      expect(await keys()).toEqual(left);
+      // It is served like any other again.
+      expect(await redis.command('HEXISTS', `${node.client.prefix}st:${tag}:${BOX}`, 'b')).toBe(0);
+    });
+
+    it('of a blocked sender go with the block where nothing of it seems to wait', async () => {
+      const { contacts, queue } = node;
+      await contacts.put('blocked', BOX, BOB);
+      await queue.append(BOX, message('short', { from: BOB, ttlMs: 10 }), ROOMY);
+      clock.advance(10);
+      await purge();
+      expect(await keys()).toContain(`gho:${tag}:${BOX}`);
+      await contacts.remove('blocked', BOX, BOB);
+      expect(await keys()).toEqual([`blv:${tag}`, `st:${tag}:${BOX}`]);
+    });
+
     it('of one address lie in one slot, whatever the address', async () => {
       for (let i = 0; i < 50; i++) {
         const mailbox = addressOf(i * 7919) as Address;

@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
-const START_WITHIN_MS = 15_000;
+/** A machine that is busy with other suites takes its time. */
+const START_WITHIN_MS = 45_000;
 
 /** The built relay in a process of its own, as an operator runs it. */
 export class RelayProcess {
@@ -18,8 +19,10 @@ export class RelayProcess {
   ) {}
 
   /** LOG_LEVEL must let `info` through: it says where it listens. */
-  static async start(env: Readonly<Record<string, string>> = {}): Promise<RelayProcess> {
-    const main = join(ROOT, 'dist', 'main.js');
+  static async start(
+    env: Readonly<Record<string, string>> = {},
+    main = join(ROOT, 'dist', 'main.js'),
+  ): Promise<RelayProcess> {
     if (!existsSync(main)) throw new Error('dist/main.js is missing: npm run build');
     const fixed = { NODE_ENV: 'production', AUTH_MODE: 'open', HOST: '127.0.0.1', PORT: '0', METRICS_PORT: '0' };
     const child = spawn(process.execPath, [main], {

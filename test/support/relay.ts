@@ -64,6 +64,7 @@ export async function startRelay({
   const { env: storage, end } = await storageOf(clock);
   const roomy = {
     SEND_RATE_PER_IP: '0',
+    MAX_FIRST_SIGN_INS_PER_IP: '0',
     RATE_LIMIT_MAX_REQUESTS: '1000000',
     SEND_RATE_PER_SECOND: '1000000',
     SEND_BURST: '1000000',

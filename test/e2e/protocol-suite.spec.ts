@@ -1,0 +1,67 @@
+import { randomBytes } from 'node:crypto';
+import { runSuite } from '../support/protocol-suite.js';
+import { sharedRedis } from '../support/redis-server.js';
+import { RelayProcess } from '../support/relay-process.js';
+
+import.meta.jest.setTimeout(120_000);
+
+declare const STORAGE: 'memory' | 'redis';
+
+const ADMIN_TOKEN = 'the-admin-token-of-this-test-0123456789';
+const COMMON = { PUBLIC_DOMAIN: 'relay.test', ADMIN_TOKEN };
+
+async function storage(): Promise<Record<string, string>> {
+  if (STORAGE === 'memory') return {};
+  const { url } = await sharedRedis();
+  return { STORAGE, REDIS_URL: url, REDIS_KEY_PREFIX: `${randomBytes(6).toString('hex')}:` };
+}
+
+describe('the protocol suite', () => {
+  let relay: RelayProcess;
+
+  afterEach(async () => void (await relay.stop()));
+
+  const start = async (env: Record<string, string>) => {
+    relay = await RelayProcess.start({ ...COMMON, ...(await storage()), ...env });
+  };
+  const ask = async (path: string): Promise<unknown> => {
+    const response = await fetch(`${relay.url}${path}`, { headers: { authorization: `Bearer ${ADMIN_TOKEN}` } });
+    return response.json();
+  };
+
+  async function expectNothingLeft(): Promise<void> {
+    expect(await ask('/health')).toMatchObject({ connections: 0, queuedMessages: 0 });
+    expect(await ask('/api/public-keys/stats/all')).toEqual({ totalKeys: 0 });
+    expect(await ask('/api/messages/stats/all')).toMatchObject({ totalUsers: 0, totalMessages: 0 });
+  }
+
+  it('passes against the built relay where addresses are believed, and leaves nothing behind', async () => {
+    await start({ AUTH_MODE: 'open' });
+    const [everything, slow] = await Promise.all([
+      runSuite(relay.wsUrl, '--auth', 'open'),
+      runSuite(relay.wsUrl, '--slow', '--only', 'ttlSeconds'),
+    ]);
+    expect(everything.failures).toEqual([]);
+    expect(slow.failures).toEqual([]);
+    expect([everything.exitCode, slow.exitCode, slow.passed]).toEqual([0, 0, 2]);
+    expect(everything.passed).toBeGreaterThan(90);
+    await expectNothingLeft();
+  });
+
+  it('passes where every address is proved, and history is kept', async () => {
+    await start({ AUTH_MODE: 'signed', HISTORY_RETENTION_HOURS: '1' });
+    const { failures, exitCode, passed } = await runSuite(relay.wsUrl, '--version', '2', '--auth', 'signed');
+    expect(failures).toEqual([]);
+    expect(exitCode).toBe(0);
+    expect(passed).toBeGreaterThan(60);
+    await expectNothingLeft();
+  });
+
+  it('refuses to say anything about a relay that is none, or another one than was asked for', async () => {
+    await start({ AUTH_MODE: 'open' });
+    await expect(runSuite(relay.wsUrl, '--auth', 'signed')).rejects.toThrow('--auth signed was asked for');
+    await expect(runSuite('ws://127.0.0.1:1')).rejects.toThrow('ws://127.0.0.1:1: fetch failed');
+    await expect(runSuite('http')).rejects.toThrow('--url must be');
+    expect((await runSuite(relay.wsUrl, '--only', 'no such case')).exitCode).toBe(1);
+  });
+});
