@@ -34,7 +34,14 @@ export default tseslint.config(
     rules: { '@typescript-eslint/consistent-type-imports': 'off' },
   },
   {
-    files: ['bench/**/*.mjs', 'scripts/**/*.mjs', 'examples/**/*.mjs', 'client/*.mjs', 'test/protocol/**/*.mjs'],
+    files: [
+      'bench/**/*.mjs',
+      'scripts/**/*.mjs',
+      'examples/**/*.mjs',
+      'client/*.mjs',
+      'web/*.mjs',
+      'test/protocol/**/*.mjs',
+    ],
     rules: {
       'no-console': 'off',
       // What JSON.parse gives is looked at as it is in these small programs.

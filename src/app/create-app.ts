@@ -92,6 +92,7 @@ function secure(app: NestExpressApplication, settings: Settings): void {
   const policies = {
     page: helmet(options(PAGE)),
     'styled page': helmet(options(STYLED_PAGE)),
+    app: helmet(options(APP)),
     data: helmet(options(DATA)),
   };
   app.use((...args: Parameters<typeof policies.data>) => policies[kindOf(args[0].url)](...args));
@@ -108,7 +109,11 @@ const PAGE = { ...DATA, scriptSrc: ["'self'"], styleSrc: ["'self'"], imgSrc: ["'
 /** Swagger UI sets styles and images within its page, and so does the one that wallets send browsers back to. */
 const STYLED_PAGE = { ...PAGE, styleSrc: ["'self'", "'unsafe-inline'"], imgSrc: ["'self'", 'data:'] };
 
-function kindOf(url = ''): 'page' | 'styled page' | 'data' {
+/** Whole programs, which hold keys: no text becomes a script, and nothing is sent anywhere by a form. */
+const APP = { ...PAGE, baseUri: ["'none'"], formAction: ["'none'"], requireTrustedTypesFor: ["'script'"] };
+
+function kindOf(url = ''): 'app' | 'page' | 'styled page' | 'data' {
+  if (/^\/demo([/?]|$)/i.test(url)) return 'app';
   if (/^\/docs\/ws\/?(\?|$)/i.test(url)) return 'page';
   return /^\/(docs|auth\/v1\/callback)/i.test(url) ? 'styled page' : 'data';
 }

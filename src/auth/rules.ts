@@ -58,6 +58,9 @@ export const ROUTE_RULES: ReadonlyMap<string, RouteRule> = new Map<string, Route
   ['GET /docs/console.js', all],
   ['GET /docs/asyncapi.json', all],
 
+  ['GET /demo', all],
+  ['GET /demo/assets/:name', all],
+
   // Whoever calls these is still to prove who it is.
   ['POST /auth/:version/start-session', all],
   ['POST /auth/:version/authenticate', all],

@@ -589,6 +589,20 @@ export class Settings {
   })
   readonly tlsKeyFile!: string;
 
+  @Setting(
+    {
+      name: 'DEMO',
+      unit: 'true or false',
+      fallback: 'true',
+      productionFallback: 'false',
+      meaning: 'Whether `/demo` shows two people in two windows who write to each other.',
+      must: 'true or false',
+    },
+    asBoolean,
+  )
+  @IsBoolean()
+  readonly demo!: boolean;
+
   /** Only where addresses are proved: where anybody may claim a known one, strangers need not be strange. */
   get tellsStrangers(): boolean {
     return (this.authMode as string) === 'signed';

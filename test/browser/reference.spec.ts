@@ -1,13 +1,10 @@
-import { existsSync } from 'node:fs';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
+import { startBrowser } from '../support/chromium.js';
 import { type RunningRelay, startRelay } from '../support/relay.js';
 
 import.meta.jest.setTimeout(60_000);
 
-const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
-const describeInBrowser = CHROMIUM === undefined ? describe.skip : describe;
-
-describeInBrowser('in a browser', () => {
+describe('in a browser', () => {
   let relay: RunningRelay;
   let browser: Browser;
   let page: Page;
@@ -16,7 +13,7 @@ describeInBrowser('in a browser', () => {
 
   beforeAll(async () => {
     relay = await startRelay();
-    browser = await chromium.launch({ executablePath: CHROMIUM!, args: ['--no-sandbox'] });
+    browser = await startBrowser();
   });
   afterAll(async () => {
     await browser.close();
