@@ -11,7 +11,7 @@ const RANKS: readonly (readonly string[])[] = [
   ['identity'],
   ['redis'],
   ['backplane'],
-  ['contacts', 'limits'],
+  ['bans', 'contacts', 'limits'],
   ['auth', 'keys', 'presence', 'queue'],
   ['backup'],
   ['relay'],

@@ -3,6 +3,7 @@ import { ScheduleModule } from '@nestjs/schedule';
 import { AuthModule } from '../auth/auth.module.js';
 import { AuthorizationModule } from '../auth/authorization.module.js';
 import { SignInLinkModule } from '../auth/sign-in-link.module.js';
+import { BansModule } from '../bans/bans.module.js';
 import { Clock } from '../common/clock.js';
 import { Logger } from '../common/logger.js';
 import { Metrics } from '../common/metrics.js';
@@ -54,6 +55,7 @@ export class AppModule {
         SurroundingsModule.with(surroundings),
         StorageModule.forRoot(),
         ScheduleModule.forRoot(),
+        BansModule,
         AuthModule,
         AuthorizationModule,
         SignInLinkModule,

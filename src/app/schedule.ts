@@ -3,6 +3,7 @@ import { SchedulerRegistry } from '@nestjs/schedule';
 import { Clock } from '../common/clock.js';
 import { Logger } from '../common/logger.js';
 import { Metrics } from '../common/metrics.js';
+import { Bans, LOOK_EVERY_MS as LOOK_FOR_BANS_MS } from '../bans/bans.js';
 import { SWEEP_EVERY_MS } from '../presence/presence.repository.js';
 import { LOOK_EVERY_MS, Revocations } from '../auth/revocations.js';
 import { PresenceService } from '../presence/presence.service.js';
@@ -43,6 +44,7 @@ export class Schedule implements OnApplicationBootstrap {
     presence: PresenceService,
     revocations: Revocations,
     sessions: SessionWatch,
+    bans: Bans,
   ) {
     this.jobs = [
       { name: 'answer sends', everyMs: VERDICT_SWEEP_MS, run: () => verdicts.sweep() },
@@ -62,6 +64,7 @@ export class Schedule implements OnApplicationBootstrap {
           await sessions.lookWhereDoubted();
         },
       },
+      { name: 'look for bans', everyMs: LOOK_FOR_BANS_MS, run: () => bans.check() },
       { name: 'keep sessions in use', everyMs: 10 * MINUTE_MS, run: () => sessions.look() },
       { name: 'sweep presence', everyMs: SWEEP_EVERY_MS, run: () => presence.sweep() },
     ];

@@ -8,6 +8,9 @@ import { RedisSessionRepository } from '../auth/session.repository.redis.js';
 import { Backplane } from '../backplane/backplane.js';
 import { SingleNodeBackplane } from '../backplane/backplane.memory.js';
 import { RedisBackplane } from '../backplane/backplane.redis.js';
+import { BanRepository } from '../bans/ban.repository.js';
+import { MemoryBanRepository } from '../bans/ban.repository.memory.js';
+import { RedisBanRepository } from '../bans/ban.repository.redis.js';
 import { refuseUnfinishedRestore } from '../backup/unfinished-restore.redis.js';
 import { Clock } from '../common/clock.js';
 import { ContactRepository } from '../contacts/contact.repository.js';
@@ -38,6 +41,7 @@ export interface Storage {
   readonly keys: KeyRepository;
   readonly presence: PresenceRepository;
   readonly contacts: ContactRepository;
+  readonly bans: BanRepository;
   readonly limits: RateLimits;
   readonly sessions: SessionRepository;
   readonly links: SignInLinkRepository;
@@ -74,6 +78,7 @@ function openMemory(settings: Settings, clock: Clock): Storage {
   return {
     queue: new MemoryQueueRepository({ clock, ...queueRules(settings), maxTotalBytes, screen: contacts }),
     contacts,
+    bans: new MemoryBanRepository(clock),
     limits: new MemoryRateLimits(),
     keys: new MemoryKeyRepository(clock, heapShare(1 / 20)),
     presence: new MemoryPresenceRepository(clock, settings.retentionMs),
@@ -110,6 +115,7 @@ async function openRedis(settings: Settings, clock: Clock, metrics: Metrics, log
       }),
       keys: new RedisKeyRepository(client, storeClock),
       contacts: new RedisContactRepository(client, storeClock),
+      bans: new RedisBanRepository(client, storeClock),
       limits: new RedisRateLimits(client),
       links: new RedisSignInLinkRepository(client, storeClock),
       presence: new RedisPresenceRepository({ client, clock: storeClock, node, lastSeenMs }),
@@ -133,6 +139,7 @@ const ports: Provider[] = [
   { provide: KeyRepository, inject: [STORAGE], useFactory: ({ keys }: Storage) => keys },
   { provide: PresenceRepository, inject: [STORAGE], useFactory: ({ presence }: Storage) => presence },
   { provide: ContactRepository, inject: [STORAGE], useFactory: ({ contacts }: Storage) => contacts },
+  { provide: BanRepository, inject: [STORAGE], useFactory: ({ bans }: Storage) => bans },
   { provide: RateLimits, inject: [STORAGE], useFactory: ({ limits }: Storage) => limits },
   { provide: SessionRepository, inject: [STORAGE], useFactory: ({ sessions }: Storage) => sessions },
   { provide: SignInLinkRepository, inject: [STORAGE], useFactory: ({ links }: Storage) => links },
@@ -174,6 +181,7 @@ export class StorageModule {
       ],
       exports: [
         Backplane,
+        BanRepository,
         ContactRepository,
         KeyRepository,
         PresenceRepository,

@@ -1,5 +1,7 @@
 import { Module } from '@nestjs/common';
 import { Backplane } from '../backplane/backplane.js';
+import { Bans } from '../bans/bans.js';
+import { BansModule } from '../bans/bans.module.js';
 import { Clock } from '../common/clock.js';
 import { Logger } from '../common/logger.js';
 import { domainOf } from '../common/domain.js';
@@ -10,6 +12,7 @@ import { Revocations } from './revocations.js';
 import { SessionRepository } from './session.repository.js';
 
 @Module({
+  imports: [BansModule],
   providers: [
     {
       provide: Revocations,
@@ -19,16 +22,17 @@ import { SessionRepository } from './session.repository.js';
     },
     {
       provide: AuthService,
-      inject: [Settings, SessionRepository, Revocations, RecoveryBudget, Clock],
+      inject: [Settings, SessionRepository, Revocations, Bans, RecoveryBudget, Clock],
       useFactory: (
         settings: Settings,
         sessions: SessionRepository,
         revocations: Revocations,
+        bans: Bans,
         recoveries: RecoveryBudget,
         clock: Clock,
       ) =>
         new AuthService(
-          { sessions, revocations, recoveries, clock },
+          { sessions, revocations, bans, recoveries, clock },
           { mode: settings.authMode, domainOf: (host) => domainOf(settings, host) },
         ),
     },

@@ -34,6 +34,7 @@ export const KEY_KINDS: readonly KeyKind[] = [
   { name: 'exp', backup: 'derived' },
   { name: 'keys', backup: 'derived' },
   { name: 'clock', backup: 'own' },
+  { name: 'ban', backup: 'own' },
   { name: 'lock', backup: 'fleeting' },
   // A sign-in by wallet takes two minutes, a revocation is looked for within ten, a count within its window.
   { name: 'lnk', backup: 'fleeting' },

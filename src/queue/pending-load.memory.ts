@@ -30,7 +30,7 @@ interface Load {
 /** What the pending messages of one mailbox amount to, in all and by sender, against its limits. */
 export class PendingLoad {
   messages = 0;
-  private bytes = 0;
+  bytes = 0;
   private senders: Map<Address, Load> | null = null;
 
   constructor(private readonly tally: Tally) {}
