@@ -5,12 +5,14 @@ WORKDIR /relay
 COPY package.json package-lock.json ./
 COPY protocol/package.json protocol/
 COPY client/package.json client/
+COPY web/package.json web/
 
 FROM base AS build
 RUN npm ci --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json nest-cli.json ./
 COPY protocol protocol
 COPY client client
+COPY web web
 COPY src src
 RUN npm run build
 

@@ -34,7 +34,7 @@ export default tseslint.config(
     rules: { '@typescript-eslint/consistent-type-imports': 'off' },
   },
   {
-    files: ['bench/**/*.mjs', 'scripts/**/*.mjs', 'examples/**/*.mjs', 'client/*.mjs'],
+    files: ['bench/**/*.mjs', 'scripts/**/*.mjs', 'examples/**/*.mjs', 'client/*.mjs', 'web/*.mjs'],
     rules: {
       'no-console': 'off',
       // What JSON.parse gives is looked at as it is in these small programs.

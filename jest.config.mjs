@@ -8,7 +8,9 @@ const common = {
   moduleNameMapper: {
     '^@relay/protocol$': '<rootDir>/protocol/index.ts',
     '^@relay/protocol/schemas$': '<rootDir>/protocol/schemas.ts',
-    '^@relay/client/node$': '<rootDir>/client/node.ts',
+    '^@relay/client$': '<rootDir>/client/index.ts',
+    '^@relay/client/(node|identity)$': '<rootDir>/client/$1.ts',
+    '^@relay/client/encryption$': '<rootDir>/client/encryption/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   transform: {
@@ -38,7 +40,7 @@ export default {
       ...common,
       displayName: 'memory',
       globals: { STORAGE: 'memory' },
-      roots: ['<rootDir>/src', '<rootDir>/protocol', '<rootDir>/client', '<rootDir>/test'],
+      roots: ['<rootDir>/src', '<rootDir>/protocol', '<rootDir>/client', '<rootDir>/web', '<rootDir>/test'],
     },
     {
       ...common,

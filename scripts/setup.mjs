@@ -83,10 +83,11 @@ function lockHash() {
 
 /** The built relay is older than what it is built from. */
 function buildIsStale() {
-  const outputs = ['dist/main.js', 'protocol/dist/index.js', 'client/dist/index.js'].map((file) => join(root, file));
+  const built = ['dist/main.js', 'dist/web/demo/index.html', 'protocol/dist/index.js', 'client/dist/index.js'];
+  const outputs = built.map((file) => join(root, file));
   if (!outputs.every(existsSync)) return true;
   const builtAt = Math.min(...outputs.map((file) => statSync(file).mtimeMs));
-  const inputs = ['src', 'protocol', 'client', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
+  const inputs = ['src', 'protocol', 'client', 'web', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
   return inputs.some((input) => newestIn(join(root, input)) > builtAt);
 }
 
