@@ -16,6 +16,7 @@ const RANKS: readonly (readonly string[])[] = [
   ['backup'],
   ['relay'],
   ['devices', 'health', 'metrics', 'reference'],
+  ['admin'],
   ['app'],
   ['cli'],
   ['main.ts'],

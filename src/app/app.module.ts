@@ -1,5 +1,6 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
+import { AdminModule } from '../admin/admin.module.js';
 import { AuthModule } from '../auth/auth.module.js';
 import { AuthorizationModule } from '../auth/authorization.module.js';
 import { SignInLinkModule } from '../auth/sign-in-link.module.js';
@@ -65,6 +66,7 @@ export class AppModule {
         ContactsModule,
         RelayModule,
         DevicesModule,
+        AdminModule,
         HealthModule,
         MetricsModule,
         ReferenceModule,

@@ -12,6 +12,7 @@ const WHO: Readonly<Record<Who, string>> = {
   owner_or_admin:
     'The owner of the address, or an operator; in `open` mode everybody, as long as the address has never signed in.',
   admin: 'An operator; in `open` mode everybody, where no ADMIN_TOKEN is set.',
+  operator: 'An operator; without ADMIN_TOKEN the relay has no such call (404).',
 };
 
 /** From the table that the guard goes by, so the two cannot differ. */

@@ -3,6 +3,8 @@ import { SchedulerRegistry } from '@nestjs/schedule';
 import { Clock } from '../common/clock.js';
 import { Logger } from '../common/logger.js';
 import { Metrics } from '../common/metrics.js';
+import { NodeBeat } from '../admin/node-beat.js';
+import { REPORT_EVERY_MS } from '../admin/node.repository.js';
 import { Bans, LOOK_EVERY_MS as LOOK_FOR_BANS_MS } from '../bans/bans.js';
 import { SWEEP_EVERY_MS } from '../presence/presence.repository.js';
 import { LOOK_EVERY_MS, Revocations } from '../auth/revocations.js';
@@ -45,6 +47,7 @@ export class Schedule implements OnApplicationBootstrap {
     revocations: Revocations,
     sessions: SessionWatch,
     bans: Bans,
+    beat: NodeBeat,
   ) {
     this.jobs = [
       { name: 'answer sends', everyMs: VERDICT_SWEEP_MS, run: () => verdicts.sweep() },
@@ -65,6 +68,7 @@ export class Schedule implements OnApplicationBootstrap {
         },
       },
       { name: 'look for bans', everyMs: LOOK_FOR_BANS_MS, run: () => bans.check() },
+      { name: 'tell operators', everyMs: REPORT_EVERY_MS, run: () => beat.beat() },
       { name: 'keep sessions in use', everyMs: 10 * MINUTE_MS, run: () => sessions.look() },
       { name: 'sweep presence', everyMs: SWEEP_EVERY_MS, run: () => presence.sweep() },
     ];

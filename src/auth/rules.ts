@@ -3,18 +3,23 @@ import type { ClientFrame } from '@relay/protocol';
 /**
  * Who may make a call, where proof is asked for (`AUTH_MODE=signed`, or an address that has signed in):
  * `owner` is whoever signed in as the address that the call names, `self` whoever signed in, for what is theirs,
- * `signed_in` anybody who did, `admin` whoever has ADMIN_TOKEN.
+ * `signed_in` anybody who did, `admin` whoever has ADMIN_TOKEN. `operator` too, whatever AUTH_MODE says: without an
+ * ADMIN_TOKEN there is no such call.
  */
-export type Who = 'all' | 'signed_in' | 'self' | 'owner' | 'owner_or_admin' | 'admin';
+export type Who = 'all' | 'signed_in' | 'self' | 'owner' | 'owner_or_admin' | 'admin' | 'operator';
 
 export interface RouteRule {
   readonly who: Who;
   /** Where the call names the address that it is about; for `owner` and `owner_or_admin`. */
   readonly address?: 'path' | 'body' | 'query';
+  /** A page asks again and again: of what succeeds, the audit has the first of ten minutes. */
+  readonly isPolled?: boolean;
 }
 
 const all: RouteRule = { who: 'all' };
 const admin: RouteRule = { who: 'admin' };
+const operator: RouteRule = { who: 'operator' };
+const operatorOn: RouteRule = { who: 'operator', address: 'path' };
 const owner: RouteRule = { who: 'owner', address: 'path' };
 const ownerOrAdmin: RouteRule = { who: 'owner_or_admin', address: 'path' };
 /** The caller's, or of the `owner` that the query names. */
@@ -51,6 +56,16 @@ export const ROUTE_RULES: ReadonlyMap<string, RouteRule> = new Map<string, Route
 
   ['GET /api/devices', { who: 'self' }],
   ['DELETE /api/devices/:deviceId', { who: 'self' }],
+
+  ['GET /admin/api/overview', { ...operator, isPolled: true }],
+  ['GET /admin/api/addresses/:address', { ...operatorOn, isPolled: true }],
+  ['DELETE /admin/api/addresses/:address/sessions', operatorOn],
+  ['DELETE /admin/api/addresses/:address/devices/:deviceId', operatorOn],
+  ['GET /admin/api/bans', operator],
+  ['PUT /admin/api/bans/:address', operatorOn],
+  ['DELETE /admin/api/bans/:address', operatorOn],
+  ['POST /admin/api/nodes/:node/drain', operator],
+  ['POST /admin/api/nodes/:node/resume', operator],
 
   ['GET /docs/ws', all],
   ['GET /docs/asyncapi.json', all],

@@ -42,6 +42,8 @@ export const KEY_KINDS: readonly KeyKind[] = [
   { name: 'lim', backup: 'fleeting' },
   { name: 'nodes', backup: 'fleeting' },
   { name: 'onl', backup: 'fleeting' },
+  // What nodes say of themselves, and what operators asked of them.
+  { name: 'beat', backup: 'fleeting' },
   // Of a restore that is under way.
   { name: 'restoring', backup: 'fleeting' },
   { name: 'added', backup: 'fleeting' },

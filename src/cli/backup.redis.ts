@@ -10,7 +10,7 @@ import { auditMailboxes } from '../queue/mailbox-audit.redis.js';
 import { CommandError, EXIT } from './exit-codes.js';
 import { duration, Progress } from './progress.js';
 import type { Terminal } from './terminal.js';
-import { RELAY_VERSION } from './version.js';
+import { RELAY_VERSION } from '../common/version.js';
 import { storeNow, withRedis } from './with-redis.redis.js';
 
 export async function backup(terminal: Terminal, path: string, { json = false }: { json?: boolean }): Promise<number> {

@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Metrics } from '../common/metrics.js';
+import { within } from '../common/within.js';
 import type { Ledger } from '../queue/queue.repository.js';
 import type { ConnectionCensus } from '../relay/connections.js';
 import { exposeDurations, exposeGauge, exposeTally } from './prometheus.js';
@@ -191,17 +192,5 @@ export class MetricsService {
       metrics.storeRoundTrips,
     );
     exposeTally(registry, { name: 'relay_jobs_failed_total', help: 'Scheduled jobs that failed' }, metrics.jobsFailed);
-  }
-}
-
-async function within<T>(work: Promise<T>, ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('no answer in time')), ms);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

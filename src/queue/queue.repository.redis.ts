@@ -7,6 +7,7 @@ import { BUCKETS, bucketOf } from '../redis/redis-key.redis.js';
 import { AcknowledgeBatch } from './acknowledge-batch.redis.js';
 import { AppendBatch, type AppendReply, type Place } from './append-batch.redis.js';
 import { type EntryId, formatEntryId, isLater, msOf, sequenceOf } from './entry-id.js';
+import { RedisMailboxSurvey } from './mailbox-survey.redis.js';
 import { type OwedItem, parseOwed, receiptsOf } from './owed.redis.js';
 import { RECEIPT_LETTERS, type Unpacked, unpackEntry } from './packed-entry.redis.js';
 import {
@@ -414,6 +415,11 @@ export class RedisQueueRepository extends QueueRepository {
       const unpacked = unpackEntry(payload.slice(0, space), payload.slice(space + 1));
       if (unpacked !== null) listener(mailbox, unpacked.entry);
     });
+  }
+
+  /** For operators. */
+  survey(): RedisMailboxSurvey {
+    return new RedisMailboxSurvey(this.options.client, this.scripts.weigh);
   }
 
   /** One WAIT for all that was answered in the same turn, for each bucket in a Cluster. */

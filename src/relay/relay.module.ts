@@ -194,7 +194,7 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
         new Drain(admission, connections, verdicts, { budgetMs: drainSeconds * 1000, pause, random: Math.random }),
     },
   ],
-  exports: [Admission, Connections, Delivery, Ephemeral, Rooms, SessionWatch, Verdicts],
+  exports: [Admission, Connections, Delivery, Drain, Ephemeral, Rooms, SessionWatch, Verdicts],
 })
 export class RelayModule implements BeforeApplicationShutdown {
   constructor(
