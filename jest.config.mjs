@@ -51,6 +51,7 @@ export default {
         '/hostile-regexes\\.spec',
         '/slow-consumer\\.spec',
         '/hostile-slow\\.spec',
+        '/pages\\.spec',
         '/e2e/start\\.spec',
         '/tls\\.spec',
       ],

@@ -15,7 +15,7 @@ const RANKS: readonly (readonly string[])[] = [
   ['auth', 'keys', 'presence', 'queue'],
   ['backup'],
   ['relay'],
-  ['devices', 'health', 'metrics', 'reference'],
+  ['devices', 'health', 'metrics', 'pages', 'reference'],
   ['admin'],
   ['app'],
   ['cli'],

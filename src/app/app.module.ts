@@ -15,6 +15,7 @@ import { HealthModule } from '../health/health.module.js';
 import { RecoveryBudget } from '../identity/recovery-budget.js';
 import { KeysModule } from '../keys/keys.module.js';
 import { MetricsModule } from '../metrics/metrics.module.js';
+import { PagesModule } from '../pages/pages.module.js';
 import { PresenceModule } from '../presence/presence.module.js';
 import { QueueModule } from '../queue/queue.module.js';
 import { ReferenceModule } from '../reference/reference.module.js';
@@ -70,6 +71,7 @@ export class AppModule {
         HealthModule,
         MetricsModule,
         ReferenceModule,
+        PagesModule,
       ],
       providers: [Schedule],
     };

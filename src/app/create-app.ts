@@ -83,13 +83,31 @@ function secure(app: NestExpressApplication, settings: Settings): void {
     crossOriginResourcePolicy: { policy: 'cross-origin' as const },
   });
   const forPages = helmet(options(page));
+  const forApps = helmet(options(APP_POLICY));
   const forData = helmet(options({ defaultSrc: ["'none'"] }));
-  app.use((...args: Parameters<typeof forData>) => (isPage(args[0].url) ? forPages : forData)(...args));
+  const policyOf = (url: string | undefined) => (isApp(url) ? forApps : isPage(url) ? forPages : forData);
+  app.use((...args: Parameters<typeof forData>) => policyOf(args[0].url)(...args));
   const origin = settings.allowedOrigins[0] === '*' ? '*' : [...settings.allowedOrigins];
   const exposedHeaders = ['RateLimit-Limit', 'RateLimit-Remaining', 'RateLimit-Reset', 'Retry-After'];
   app.enableCors((request: { url?: string }, decided) => {
     decided(null, { origin: isWalletCall(request.url) ? '*' : origin, exposedHeaders, maxAge: 600 });
   });
+}
+
+/** Our own pages: files of the relay, its REST and its WebSocket, and nothing that a text could turn into a script. */
+const APP_POLICY = {
+  defaultSrc: ["'none'"],
+  scriptSrc: ["'self'"],
+  styleSrc: ["'self'"],
+  imgSrc: ["'self'"],
+  connectSrc: ["'self'"],
+  baseUri: ["'none'"],
+  formAction: ["'none'"],
+  requireTrustedTypesFor: ["'script'"],
+};
+
+function isApp(url = ''): boolean {
+  return /^\/(demo|admin(?!\/api\/))([/?]|$)/.test(url);
 }
 
 function isPage(url = ''): boolean {

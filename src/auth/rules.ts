@@ -57,6 +57,9 @@ export const ROUTE_RULES: ReadonlyMap<string, RouteRule> = new Map<string, Route
   ['GET /api/devices', { who: 'self' }],
   ['DELETE /api/devices/:deviceId', { who: 'self' }],
 
+  // The page by itself knows nothing; without an operator it is not there.
+  ['GET /admin', all],
+  ['GET /admin/assets/:name', all],
   ['GET /admin/api/overview', { ...operator, isPolled: true }],
   ['GET /admin/api/addresses/:address', { ...operatorOn, isPolled: true }],
   ['DELETE /admin/api/addresses/:address/sessions', operatorOn],
@@ -69,6 +72,9 @@ export const ROUTE_RULES: ReadonlyMap<string, RouteRule> = new Map<string, Route
 
   ['GET /docs/ws', all],
   ['GET /docs/asyncapi.json', all],
+
+  ['GET /demo', all],
+  ['GET /demo/assets/:name', all],
 
   // Whoever calls these is still to prove who it is.
   ['POST /auth/:version/start-session', all],

@@ -100,6 +100,7 @@ describe('settings', () => {
       ADMIN_TOKEN: 'a-token-of-exactly-32-characters',
       TLS_CERT_FILE: '/etc/cert.pem',
       TLS_KEY_FILE: '/etc/key.pem',
+      DEMO: 'true',
     });
     expect({ ...settings }).toEqual({
       adminToken: 'a-token-of-exactly-32-characters',
@@ -141,6 +142,7 @@ describe('settings', () => {
       drainSeconds: 2.5,
       tlsCertFile: '/etc/cert.pem',
       tlsKeyFile: '/etc/key.pem',
+      demo: true,
     });
     expect(Object.keys(settings)).toHaveLength(SETTING_ROWS.length);
   });
@@ -177,6 +179,7 @@ describe('a wrong value', () => {
     ['PORT', ['x', '-1', '65536', '3.5', '0x10', '1e3', '3002 3003', 'Infinity']],
     ['HOST', ['-a', 'a b', 'http://localhost', 'localhost:3002', 'a..b']],
     ['NODE_ENV', ['prod', 'Production']],
+    ['DEMO', ['1', 'yes', 'True', 'on']],
     ['LOG_LEVEL', ['verbose', 'INFO']],
     ['ALLOWED_ORIGINS', ['app.example', 'https://app.example/', 'https://app.example,', '*,https://app.example', ',']],
     ['TRUST_PROXY', ['true', 'on', '0', '11', 'proxy.example', '10.0.0.0/33', '::/129', '10.0.0.0/8/8', '127.0.0.1,']],

@@ -36,4 +36,7 @@ export function Setting(row: Omit<SettingRow, 'property'>, parse: Parse = (text)
 /** Strict: `Number('')` is 0 and `Number('0x10')` is 16, and neither is what anybody meant. */
 export const asNumber: Parse = (text) => (/^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text);
 
+/** Anything but the two words stays a text, which is no boolean. */
+export const asBoolean: Parse = (text) => (text === 'true' ? true : text === 'false' ? false : text);
+
 export const asList: Parse = (text) => text.split(',').map((item) => item.trim());

@@ -1,7 +1,7 @@
-import { ArrayNotEmpty, IsIn, IsInt, IsNumber, Matches, Max, Min, ValidateBy } from 'class-validator';
+import { ArrayNotEmpty, IsBoolean, IsIn, IsInt, IsNumber, Matches, Max, Min, ValidateBy } from 'class-validator';
 import { isDomain } from '@relay/protocol';
 import { isIP } from 'node:net';
-import { asList, asNumber, Setting } from './setting.decorator.js';
+import { asBoolean, asList, asNumber, Setting } from './setting.decorator.js';
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -519,6 +519,20 @@ export class Settings {
     must: 'a path',
   })
   readonly tlsKeyFile!: string;
+
+  @Setting(
+    {
+      name: 'DEMO',
+      unit: 'true or false',
+      fallback: 'true',
+      productionFallback: 'false',
+      meaning: 'Whether `/demo` shows two people in two windows who write to each other.',
+      must: 'true or false',
+    },
+    asBoolean,
+  )
+  @IsBoolean()
+  readonly demo!: boolean;
 
   /** Only where addresses are proved: where anybody may claim a known one, strangers need not be strange. */
   get tellsStrangers(): boolean {
