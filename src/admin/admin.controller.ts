@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Param, Put } from '@nestjs/common';
 import { ApiOkResponse, ApiParam, ApiTags } from '@nestjs/swagger';
 import { type Address, RelayError } from '@relay/protocol';
 import { isDeviceId } from '../auth/browser-sign-in.js';
@@ -81,11 +81,8 @@ export class AdminController {
   @Put('bans/:address')
   @ApiParam({ name: 'address', schema: { ...ADDRESS_SCHEMA } })
   @ApiOkResponse({ type: BanChangedDto })
-  async ban(
-    @Param('address', AddressPipe) address: Address,
-    @Body() body: BanRequestDto | undefined,
-  ): Promise<BanChangedDto> {
-    return { address, banned: true, changed: await this.bans.put(address, body?.note ?? '') };
+  async ban(@Param('address', AddressPipe) address: Address, @Body() { note }: BanRequestDto): Promise<BanChangedDto> {
+    return { address, banned: true, changed: await this.bans.put(address, note) };
   }
 
   /** Its sessions are still there. */
@@ -97,16 +94,14 @@ export class AdminController {
   }
 
   /** Sends the node's clients to the others, as SIGTERM does; the process stays, lets nobody in, and waits. */
-  @Post('nodes/:node/drain')
-  @HttpCode(200)
+  @Put('nodes/:node/drain')
   @ApiOkResponse({ type: NodeOrderedDto })
   drain(@Param('node') node: string): Promise<NodeOrderedDto> {
     return this.order(node, 'drain');
   }
 
   /** Lets clients in again once it is drained. */
-  @Post('nodes/:node/resume')
-  @HttpCode(200)
+  @Delete('nodes/:node/drain')
   @ApiOkResponse({ type: NodeOrderedDto })
   resume(@Param('node') node: string): Promise<NodeOrderedDto> {
     return this.order(node, 'resume');

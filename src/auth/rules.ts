@@ -67,8 +67,8 @@ export const ROUTE_RULES: ReadonlyMap<string, RouteRule> = new Map<string, Route
   ['GET /admin/api/bans', operator],
   ['PUT /admin/api/bans/:address', operatorOn],
   ['DELETE /admin/api/bans/:address', operatorOn],
-  ['POST /admin/api/nodes/:node/drain', operator],
-  ['POST /admin/api/nodes/:node/resume', operator],
+  ['PUT /admin/api/nodes/:node/drain', operator],
+  ['DELETE /admin/api/nodes/:node/drain', operator],
 
   ['GET /docs/ws', all],
   ['GET /docs/asyncapi.json', all],
