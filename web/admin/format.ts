@@ -11,7 +11,7 @@ export function count(value: number): string {
 }
 
 export function rate(perSecond: number): string {
-  return perSecond < 10 ? perSecond.toFixed(1) : count(perSecond);
+  return perSecond === 0 ? '0' : perSecond < 10 ? perSecond.toFixed(1) : count(perSecond);
 }
 
 export function bytes(value: number): string {
