@@ -1,4 +1,4 @@
-// What `npm start` and `npm test` need on a fresh machine: packages and a build; tests also a Redis server, which they start themselves.
+// What `npm start` and `npm test` need on a fresh machine: packages and a build; tests also a Redis server and a browser, which they start themselves.
 // Runs before both; does nothing where there is nothing to do.
 // Only Node's standard library: there may be no packages yet.
 import { spawnSync } from 'node:child_process';
@@ -6,13 +6,17 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { findBrowser } from './find-browser.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const MINIMUM_NODE = [20, 19];
 const MINIMUM_REDIS = [7, 0];
 
 checkNode();
-if (['pretest', 'setup:test'].includes(process.env.npm_lifecycle_event ?? '')) ensureRedis();
+if (['pretest', 'setup:test'].includes(process.env.npm_lifecycle_event ?? '')) {
+  ensureRedis();
+  ensureBrowser();
+}
 if (packagesAreStale()) installPackages();
 if (buildIsStale()) run('npm', ['run', '--silent', 'build'], 'Building');
 
@@ -41,15 +45,14 @@ function redisVersions() {
   });
 }
 
-/** Only on Debian and its like, and only where no password is asked for. */
 function installRedis() {
-  if (!existsSync('/usr/bin/apt-get')) fail(redisHelp());
-  const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
-  if (sudo.length > 0 && spawnSync('sudo', ['-n', 'true']).status !== 0) fail(redisHelp());
-  const apt = [...sudo, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-qq', '-o', 'DPkg::Lock::Timeout=60'];
-  // One broken source among many is no reason to stop; the installation tells.
-  spawnSync('/usr/bin/env', [...apt, 'update'], { stdio: ['ignore', 2, 2] });
-  run('/usr/bin/env', [...apt, 'install', '-y', '--no-install-recommends', 'redis-server'], 'Installing redis-server');
+  const sudo = rootBy();
+  if (sudo === null) fail(redisHelp());
+  run(
+    '/usr/bin/env',
+    [...apt(sudo), 'install', '-y', '--no-install-recommends', 'redis-server'],
+    'Installing redis-server',
+  );
   // Debian starts what it installs; the tests start their own.
   const hasSystemd = existsSync('/run/systemd/system');
   const stop = hasSystemd ? ['systemctl', 'disable', '--now', 'redis-server'] : ['service', 'redis-server', 'stop'];
@@ -63,6 +66,47 @@ function redisHelp() {
     '  brew install redis',
     '  docker run --rm -v "$PWD":/relay -w /relay node:22-bookworm npm test',
   ].join('\n');
+}
+
+/** Only the browser tests need it: where it cannot be had, they say so, and everything else runs. */
+function ensureBrowser() {
+  if (findBrowser() !== null) return;
+  const sudo = rootBy();
+  // A browser without any font measures no text.
+  const packages = ['chromium', 'fonts-dejavu-core'];
+  const install = (/** @type {string[]} */ prefix) =>
+    spawnSync('/usr/bin/env', [...apt(prefix), 'install', '-y', '--no-install-recommends', ...packages], {
+      stdio: ['ignore', 2, 2],
+    });
+  process.stderr.write(sudo === null ? '' : 'Installing chromium …\n');
+  if (sudo !== null) install(sudo);
+  if (findBrowser() === null) process.stderr.write(`${browserHelp()}\n`);
+}
+
+function browserHelp() {
+  return [
+    'Browser tests need Chromium on PATH, or CHROMIUM_PATH to name it; the other tests run without. One of:',
+    '  sudo apt-get install chromium    # Debian',
+    '  CHROMIUM_PATH="/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" npm test',
+  ].join('\n');
+}
+
+/** What leads a command that root must run; only on Debian and its like, and only where no password is asked for: else `null`. */
+function rootBy() {
+  if (!existsSync('/usr/bin/apt-get')) return null;
+  if (process.getuid?.() === 0) return [];
+  return spawnSync('sudo', ['-n', 'true']).status === 0 ? ['sudo', '-n'] : null;
+}
+
+let isUpdated = false;
+
+/** @param {string[]} sudo */
+function apt(sudo) {
+  const command = [...sudo, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-qq', '-o', 'DPkg::Lock::Timeout=60'];
+  // One broken source among many is no reason to stop; the installation tells.
+  if (!isUpdated) spawnSync('/usr/bin/env', [...command, 'update'], { stdio: ['ignore', 2, 2] });
+  isUpdated = true;
+  return command;
 }
 
 function packagesAreStale() {

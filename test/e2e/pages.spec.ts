@@ -13,7 +13,7 @@ describe('the demo page', () => {
   async function assets(): Promise<string[]> {
     const { text } = await get('/demo');
     const found = [...text.matchAll(/(?:src|href)="(\/demo\/assets\/[^"]+)"/g)].map(([, path]) => path!);
-    expect(found.map((path) => path.replace(/.*\./, '')).sort()).toEqual(['css', 'js']);
+    expect(found.map((path) => path.replace(/.*\./, '')).sort()).toEqual(['css', 'js', 'svg']);
     return found;
   }
 
@@ -50,7 +50,7 @@ describe('the demo page', () => {
       const plain = await get(path);
       expect([plain.status, plain.headers['content-encoding']]).toEqual([200, undefined]);
       expect(plain.headers['cache-control']).toBe('public, max-age=31536000, immutable');
-      expect(plain.headers['content-type']).toMatch(/^text\/(javascript|css); charset=utf-8$/);
+      expect(plain.headers['content-type']).toMatch(/^(text\/(javascript|css); charset=utf-8|image\/svg\+xml)$/);
       const answer = await fetch(relay.url + path, { headers: { 'accept-encoding': 'br, gzip' } });
       expect([answer.headers.get('content-encoding'), answer.headers.get('vary')]).toEqual([
         'gzip',

@@ -6,7 +6,7 @@ const MS_PER_SECOND = 1000;
 /** So near to the end, the person follows the conversation. */
 const NEAR_PX = 80;
 const number = new Intl.NumberFormat('en');
-const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+const clock = new Intl.DateTimeFormat(undefined, { hour: 'numeric', minute: '2-digit' });
 
 /** The messages on the screen; each is drawn again when something about it changes, at most once per frame of the screen. */
 export class LogView {

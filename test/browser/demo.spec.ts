@@ -1,0 +1,222 @@
+import type { Browser, BrowserContext } from 'playwright-core';
+import { startBrowser } from '../support/browser.js';
+import { RedisServer } from '../support/redis-server.js';
+import { type RunningRelay, startRelay } from '../support/relay.js';
+import { RelayProcess } from '../support/relay-process.js';
+import { complaintsOfAxe, withAxe } from './accessibility.js';
+import { DemoWindow } from './demo-window.js';
+
+/** What others do on the same machine counts too. */
+const TEST_WITHIN_MS = 120_000;
+const STEP_WITHIN_MS = 30_000;
+/** By plain HTTP and not `localhost`: a browser gives such a page no `crypto.subtle`, no clipboard, no locks. */
+const DOMAIN = 'relay.test';
+
+/** The built page in a real browser: `npm run build` first, if you call jest directly. */
+describe('the demo page, in two windows', () => {
+  let browser: Browser;
+  let context: BrowserContext;
+  let first: DemoWindow;
+  let second: DemoWindow;
+
+  async function openBoth(url: string, options: Parameters<Browser['newContext']>[0] = {}): Promise<void> {
+    context = await browser.newContext({ viewport: { width: 620, height: 860 }, ...options });
+    context.setDefaultTimeout(STEP_WITHIN_MS);
+    await withAxe(context);
+    [first, second] = await DemoWindow.openBoth(context, url);
+  }
+
+  afterEach(async () => {
+    await context?.close();
+    await browser?.close();
+  }, TEST_WITHIN_MS);
+
+  describe('before a relay on Redis that only lets in who proves an address', () => {
+    let redis: RedisServer;
+    let relay: RelayProcess;
+
+    /** @param port the one it had before, after a crash */
+    async function start(port = '0'): Promise<void> {
+      const stored = { STORAGE: 'redis', REDIS_URL: redis.url };
+      relay = await RelayProcess.start({
+        AUTH_MODE: 'signed',
+        PUBLIC_DOMAIN: DOMAIN,
+        DEMO: 'true',
+        ...stored,
+        PORT: port,
+      });
+    }
+
+    /** The relay dies in the middle of whatever it does, and comes back where it was. */
+    async function killAndRestart(meanwhile: () => Promise<void>): Promise<void> {
+      await relay.stop('SIGKILL');
+      await first.is('Reconnecting');
+      await meanwhile();
+      await start(new URL(relay.url).port);
+      await first.reconnect();
+    }
+
+    beforeEach(async () => {
+      redis = await RedisServer.start({ appendfsync: 'always' });
+      await start();
+      browser = await startBrowser([`--host-resolver-rules=MAP ${DOMAIN} ${new URL(relay.url).host}`]);
+      await openBoth(`http://${DOMAIN}/demo`);
+    }, TEST_WITHIN_MS);
+
+    afterEach(async () => {
+      await relay?.stop('SIGKILL');
+      await redis?.close();
+    }, TEST_WITHIN_MS);
+
+    it(
+      'every message arrives once through absences and two crashes of the relay, and all ticks turn',
+      async () => {
+        await first.say('one');
+        await second.hears('one');
+        await first.ticks('one', 'read');
+
+        await second.switchLink('Offline');
+        await first.find('#presence').filter({ hasText: 'last seen' }).waitFor();
+        await first.say('two, to nobody');
+        await first.ticks('two', 'queued');
+        await second.say('three, from nowhere');
+        await second.ticks('three', 'waiting');
+        await second.switchLink('Connected');
+        await first.find('#presence').filter({ hasText: 'online' }).waitFor();
+        await first.ticks('two', 'read');
+        await second.ticks('three', 'read');
+
+        await second.switchLink('Offline');
+        await first.say('four, kept by Redis');
+        await first.ticks('four', 'queued');
+        await killAndRestart(async () => {
+          await first.say('five, kept by the window');
+          await first.ticks('five', 'waiting');
+        });
+        await first.ticks('five', 'queued');
+        await second.switchLink('Connected');
+        await first.ticks('five', 'read');
+        await killAndRestart(() => second.say('six, before it noticed or after'));
+        await second.reconnect();
+        await second.ticks('six', 'read');
+
+        await first.page.reload();
+        await first.is('Connected');
+        await first.say('seven, after a reload');
+        await first.ticks('seven', 'read');
+
+        const mine = [
+          'one',
+          'two, to nobody',
+          'four, kept by Redis',
+          'five, kept by the window',
+          'seven, after a reload',
+        ];
+        const theirs = ['three, from nowhere', 'six, before it noticed or after'];
+        await expectAll(first, mine, theirs);
+        await expectAll(second, theirs, mine);
+      },
+      TEST_WITHIN_MS,
+    );
+
+    /** Everything once, in the order of who said it, all of it read, and nothing that the browser minds. */
+    async function expectAll(window: DemoWindow, mine: string[], theirs: string[]): Promise<void> {
+      expect(await window.saidBy('You')).toEqual(mine);
+      expect(await window.saidBy('They')).toEqual(theirs);
+      expect(await window.statuses()).toEqual(mine.map(() => 'They have read it'));
+      expect(window.complaints).toEqual([]);
+    }
+  });
+
+  describe('before a relay in memory that believes everybody', () => {
+    let relay: RunningRelay;
+
+    beforeEach(async () => {
+      relay = await startRelay();
+      browser = await startBrowser();
+      await openBoth(`http://localhost:${relay.port}/demo`);
+    }, TEST_WITHIN_MS);
+
+    afterEach(() => relay?.stop(), TEST_WITHIN_MS);
+
+    it(
+      'shows who writes, counts a burst, and what the relay sees is not what was said',
+      async () => {
+        await second.find('#text').pressSequentially('hm');
+        await first.find('#typing').waitFor();
+        await second.find('#text').fill('');
+        await first.find('#typing').waitFor({ state: 'hidden' });
+
+        await first.page.getByText('What the relay sees').click();
+        await first.say('a word that only two know');
+        await first.ticks('a word', 'read');
+        const frames = (await first.find('#frame-list').innerText()).replaceAll(/\s/g, '');
+        expect(frames).toContain('{"type":"message","to":"0x');
+        expect(frames).toContain('"type":"delivered"');
+        expect(frames).not.toMatch(/only\s*two|"token":"(?!…)|"signature":"(?!…)/);
+
+        await first.find('#burst-send').click();
+        await second.hears('100 messages came, each once and in order');
+        await first.ticks('100 messages delivered', 'read');
+        expect(await second.saidBy('They')).toHaveLength(2);
+        expect(Number(await first.find('#peak').innerText())).toBeGreaterThan(0);
+        expect([...first.complaints, ...second.complaints]).toEqual([]);
+      },
+      TEST_WITHIN_MS,
+    );
+
+    it(
+      'counts as read only what stands in a window in front',
+      async () => {
+        await second.inFront(false);
+        await first.say('unseen');
+        await first.ticks('unseen', 'delivered');
+        await second.page.waitForFunction(`document.title.startsWith('(1) ')`);
+        await second.inFront(true);
+        await first.ticks('unseen', 'read');
+      },
+      TEST_WITHIN_MS,
+    );
+
+    it(
+      'keeps a third person apart, and begins anew with another key where a window was copied',
+      async () => {
+        const link = `http://localhost:${relay.port}/demo#to=${await first.ownAddress()}`;
+        const third = new DemoWindow(await context.newPage());
+        await third.page.goto(link);
+        await third.say('is anybody there?');
+        await first.page.getByText('Somebody else wrote').waitFor();
+        expect(await first.saidBy('They')).toEqual([]);
+
+        const before = await first.ownAddress();
+        await first.page.evaluate(`location.assign('${link}')`);
+        await first.page.reload();
+        await first.find('#chat').waitFor();
+        expect(await first.ownAddress()).not.toBe(before);
+        expect(await first.find('#peer-name').getAttribute('title')).toBe(before);
+      },
+      TEST_WITHIN_MS,
+    );
+
+    it(
+      'is usable by keyboard and screen reader, in light and dark, and fits 360 pixels',
+      async () => {
+        const alone = new DemoWindow(await context.newPage());
+        await alone.page.goto(`http://localhost:${relay.port}/demo`);
+        await alone.is('Connected');
+        await first.say(`a long word: ${'x'.repeat(300)}`);
+        await first.ticks('a long word', 'read');
+        for (const summary of await first.find('summary').all()) await summary.click();
+        for (const { page } of [alone, first]) {
+          await page.setViewportSize({ width: 360, height: 700 });
+          expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);
+          for (const colorScheme of ['light', 'dark'] as const) {
+            await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+            expect(await complaintsOfAxe(page)).toEqual([]);
+          }
+        }
+      },
+      TEST_WITHIN_MS,
+    );
+  });
+});
