@@ -108,7 +108,10 @@ describe('the admin page, in a browser', () => {
     async () => {
       await signIn();
       await shows('connections', /^Connections0/);
-      const [alice, bob] = [await ClassicClient.signIn(relay.wsUrl, ALICE), await Device.open(relay.wsUrl, BOB, 'phone')];
+      const [alice, bob] = [
+        await ClassicClient.signIn(relay.wsUrl, ALICE),
+        await Device.open(relay.wsUrl, BOB, 'phone'),
+      ];
       await shows('connections', /^Connections2/);
       for (let i = 0; i < 40; i++) alice.message(i % 2 === 0 ? BOB : addressOf(3), `m${i}`);
       await bob.client.waitForCount('message', 20);
