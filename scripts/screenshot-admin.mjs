@@ -45,7 +45,7 @@ try {
   await traffic(urls);
   mkdirSync(new URL('docs/images/', root), { recursive: true });
   await operate(urls[0] ?? '');
-  await picture(urls[0] ?? '', { width: 1100, height: 1000 }, 'admin.png');
+  await picture(urls[0] ?? '', { width: 1000, height: 1000 }, 'admin.png');
   if (process.argv.includes('--phone')) await picture(urls[0] ?? '', { width: 360, height: 760 }, 'admin-phone.png');
 } finally {
   await browser.close();
@@ -78,7 +78,7 @@ async function startRelay() {
       METRICS_PORT: '0',
       MAX_CONNECTIONS_PER_IP: '10000',
       SEND_RATE_PER_IP: '0',
-      MAX_OFFLINE_MESSAGES: '250',
+      MAX_OFFLINE_MESSAGES: '300',
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -104,8 +104,8 @@ async function traffic(urls) {
     for (let i = 0; i < talking; i++) {
       const from = sockets[Math.floor(Math.random() * sockets.length)];
       // The square prefers some of those who are away, so their mailboxes differ.
-      const isAway = Math.random() < 0.07;
-      const to = isAway ? PEOPLE + Math.floor(Math.random() ** 3 * 30) : Math.floor(Math.random() * sockets.length);
+      const isAway = Math.random() < 0.05;
+      const to = isAway ? PEOPLE + Math.floor(Math.random() ** 2 * 6) : Math.floor(Math.random() * sockets.length);
       from?.send(
         JSON.stringify({
           type: 'message',
