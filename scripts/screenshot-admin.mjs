@@ -45,7 +45,7 @@ try {
   await traffic(urls);
   mkdirSync(new URL('docs/images/', root), { recursive: true });
   await operate(urls[0] ?? '');
-  await picture(urls[0] ?? '', { width: 1000, height: 1000 }, 'admin.png');
+  await picture(urls[0] ?? '', { width: 960, height: 1000 }, 'admin.png');
   if (process.argv.includes('--phone')) await picture(urls[0] ?? '', { width: 360, height: 760 }, 'admin-phone.png');
 } finally {
   await browser.close();

@@ -155,7 +155,7 @@ describe('an operator', () => {
       const routes = () =>
         logged()
           .slice(since)
-          .map(({ route, outcome }) => `${route} ${outcome}`);
+          .map(({ route, outcome }) => `${route} ${String(outcome)}`);
       expect(routes()).toEqual([
         'GET /admin/api/overview 200',
         'GET /admin/api/addresses/:address 200',
