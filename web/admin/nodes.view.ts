@@ -43,7 +43,7 @@ function card(node: NodeView, at: number, actions: NodeActions): HTMLElement {
       ...fact('delivered', `${rate(rates.delivered)}/s`),
       ...fact('unacknowledged', count(connections.unacknowledged)),
       ...fact('slowest ack', ms(connections.lagMs)),
-      ...fact('event loop', `${ms(process.loopP99Ms)}, at most ${ms(process.loopMaxMs)}`),
+      ...fact('event loop', `${ms(process.loopP99Ms)}, max ${ms(process.loopMaxMs)}`),
       ...fact('processor', percent(process.cpu)),
       ...fact('memory', bytes(process.rssBytes)),
       ...fact('store', store.ok ? ms(store.roundTripMs) : 'away'),
