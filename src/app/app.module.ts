@@ -1,19 +1,22 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
+import { AdminModule } from '../admin/admin.module.js';
 import { AuthModule } from '../auth/auth.module.js';
 import { AuthorizationModule } from '../auth/authorization.module.js';
 import { SignInLinkModule } from '../auth/sign-in-link.module.js';
+import { BansModule } from '../bans/bans.module.js';
 import { Clock } from '../common/clock.js';
 import { Logger } from '../common/logger.js';
 import { Metrics } from '../common/metrics.js';
 import { Settings } from '../common/settings.js';
 import { Tracing } from '../common/tracing.js';
 import { ContactsModule } from '../contacts/contacts.module.js';
+import { RELAY_VERSION } from '../common/version.js';
 import { DevicesModule } from '../devices/devices.module.js';
 import { HealthModule } from '../health/health.module.js';
 import { RecoveryBudget } from '../identity/recovery-budget.js';
 import { KeysModule } from '../keys/keys.module.js';
-import { MetricsModule, VERSION } from '../metrics/metrics.module.js';
+import { MetricsModule } from '../metrics/metrics.module.js';
 import { openTracing } from '../metrics/tracing.otlp.js';
 import { PagesModule } from '../pages/pages.module.js';
 import { PresenceModule } from '../presence/presence.module.js';
@@ -43,7 +46,7 @@ class SurroundingsModule {
         { provide: Metrics, useValue: new Metrics() },
         {
           provide: Tracing,
-          useFactory: () => openTracing({ endpoint: settings.otlpEndpoint, version: VERSION }, logger),
+          useFactory: () => openTracing({ endpoint: settings.otlpEndpoint, version: RELAY_VERSION }, logger),
         },
         { provide: RecoveryBudget, useFactory: () => new RecoveryBudget() },
       ],
@@ -61,6 +64,7 @@ export class AppModule {
         SurroundingsModule.with(surroundings),
         StorageModule.forRoot(),
         ScheduleModule.forRoot(),
+        BansModule,
         AuthModule,
         AuthorizationModule,
         SignInLinkModule,
@@ -70,6 +74,7 @@ export class AppModule {
         ContactsModule,
         RelayModule,
         DevicesModule,
+        AdminModule,
         HealthModule,
         MetricsModule,
         ReferenceModule,

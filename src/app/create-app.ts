@@ -113,7 +113,7 @@ const STYLED_PAGE = { ...PAGE, styleSrc: ["'self'", "'unsafe-inline'"], imgSrc: 
 const APP = { ...PAGE, baseUri: ["'none'"], formAction: ["'none'"], requireTrustedTypesFor: ["'script'"] };
 
 function kindOf(url = ''): 'app' | 'page' | 'styled page' | 'data' {
-  if (/^\/demo([/?]|$)/i.test(url)) return 'app';
+  if (/^\/(demo|admin(?!\/api\/))([/?]|$)/i.test(url)) return 'app';
   if (/^\/docs\/ws\/?(\?|$)/i.test(url)) return 'page';
   return /^\/(docs|auth\/v1\/callback)/i.test(url) ? 'styled page' : 'data';
 }

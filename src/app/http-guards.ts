@@ -28,6 +28,9 @@ function refuse(response: Response, code: ErrorCode, detail: string = ERRORS[cod
  */
 const WALLET_CALL = /^\/auth\/[^/]+\/(start-session|authenticate|get-account|logout)\/?(\?|$)/i;
 
+/** What an operator proves itself with is sent on purpose, never along: no other page can make a browser do that. */
+const OPERATOR_CALLS = '/admin/api/';
+
 export function isWalletCall(url: string | undefined): boolean {
   return WALLET_CALL.test(url ?? '');
 }
@@ -40,7 +43,8 @@ export function isSelfDescription(url: string | undefined): boolean {
 /** A page of an origin that is not allowed may change nothing, not even with a request that needs no CORS consent. */
 export function refuseForeignWrites(allowedOrigins: readonly string[]): RequestHandler {
   return (request, response, next) => {
-    if (READS.includes(request.method) || isWalletCall(request.url)) return next();
+    if (READS.includes(request.method) || isWalletCall(request.url) || request.url.startsWith(OPERATOR_CALLS))
+      return next();
     if (isAllowedOrigin(request.headers.origin, allowedOrigins)) return next();
     refuse(response, 'forbidden', 'This origin is not allowed');
   };

@@ -44,8 +44,10 @@ function isJson(request: Request): boolean {
 
 const parse: RequestHandler = (request, _response, next) => {
   const { body } = request as { body: unknown };
-  // A PUT that says everything in its path has an empty body, and says so.
-  if (!Buffer.isBuffer(body) || (body.length === 0 && request.method !== 'POST')) return next();
+  // A PUT that says everything in its path has an empty body, and says so or not; what it might have said is left out.
+  const isEmpty = !Buffer.isBuffer(body) || body.length === 0;
+  if (isEmpty && request.method === 'PUT') request.body = {};
+  if (!Buffer.isBuffer(body) || (isEmpty && request.method !== 'POST')) return next();
   try {
     request.body = parseObject(body);
   } catch (error) {

@@ -14,6 +14,7 @@ const WHO: Readonly<Record<Who, string>> = {
   owner_or_admin:
     'The owner of the address, or an operator; in `open` mode everybody, as long as the address has never signed in.',
   admin: 'An operator; in `open` mode everybody, where no ADMIN_TOKEN is set.',
+  operator: 'An operator; without ADMIN_TOKEN the relay has no such call (404).',
 };
 
 /** What a client's HTTP stack sends by itself: nobody fills it in, and a page may not. */

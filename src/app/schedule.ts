@@ -4,6 +4,9 @@ import { Clock } from '../common/clock.js';
 import { Logger } from '../common/logger.js';
 import { Metrics } from '../common/metrics.js';
 import { ContactService } from '../contacts/contact.service.js';
+import { NodeBeat } from '../admin/node-beat.js';
+import { REPORT_EVERY_MS } from '../admin/node.repository.js';
+import { Bans, LOOK_EVERY_MS as LOOK_FOR_BANS_MS } from '../bans/bans.js';
 import { SWEEP_EVERY_MS } from '../presence/presence.repository.js';
 import { AuthService } from '../auth/auth.service.js';
 import { LOOK_EVERY_MS, Revocations } from '../auth/revocations.js';
@@ -49,6 +52,8 @@ export class Schedule implements OnApplicationBootstrap {
     sessions: SessionWatch,
     auth: AuthService,
     contacts: ContactService,
+    bans: Bans,
+    beat: NodeBeat,
   ) {
     this.jobs = [
       { name: 'answer sends', everyMs: VERDICT_SWEEP_MS, run: () => verdicts.sweep() },
@@ -75,6 +80,8 @@ export class Schedule implements OnApplicationBootstrap {
         },
       },
       { name: 'discard left sessions', everyMs: LOOK_EVERY_MS, run: () => auth.discardLeftOver() },
+      { name: 'look for bans', everyMs: LOOK_FOR_BANS_MS, run: () => bans.check() },
+      { name: 'tell operators', everyMs: REPORT_EVERY_MS, run: () => beat.beat() },
       { name: 'keep sessions in use', everyMs: 10 * MINUTE_MS, run: () => sessions.look() },
       { name: 'sweep presence', everyMs: SWEEP_EVERY_MS, run: () => presence.sweep() },
     ];

@@ -1,4 +1,7 @@
 import { type DynamicModule, Global, Module, type OnApplicationShutdown, type Provider } from '@nestjs/common';
+import { NodeRepository } from '../admin/node.repository.js';
+import { MemoryNodeRepository } from '../admin/node.repository.memory.js';
+import { RedisNodeRepository } from '../admin/node.repository.redis.js';
 import { SessionRepository } from '../auth/session.repository.js';
 import { MemorySessionRepository } from '../auth/session.repository.memory.js';
 import { MAX_LINKS, SignInLinkRepository } from '../auth/sign-in-link.repository.js';
@@ -8,6 +11,9 @@ import { RedisSessionRepository } from '../auth/session.repository.redis.js';
 import { Backplane } from '../backplane/backplane.js';
 import { SingleNodeBackplane } from '../backplane/backplane.memory.js';
 import { RedisBackplane } from '../backplane/backplane.redis.js';
+import { BanRepository } from '../bans/ban.repository.js';
+import { MemoryBanRepository } from '../bans/ban.repository.memory.js';
+import { RedisBanRepository } from '../bans/ban.repository.redis.js';
 import { refuseUnfinishedRestore } from '../backup/unfinished-restore.redis.js';
 import { Clock } from '../common/clock.js';
 import { ContactRepository } from '../contacts/contact.repository.js';
@@ -28,6 +34,8 @@ import { PresenceRepository } from '../presence/presence.repository.js';
 import { MemoryPresenceRepository } from '../presence/presence.repository.memory.js';
 import { RedisPresenceRepository } from '../presence/presence.repository.redis.js';
 import { QueueRepository } from '../queue/queue.repository.js';
+import { MailboxSurvey } from '../queue/mailbox-survey.js';
+import { MemoryMailboxSurvey } from '../queue/mailbox-survey.memory.js';
 import { MemoryQueueRepository } from '../queue/queue.repository.memory.js';
 import { RedisQueueRepository } from '../queue/queue.repository.redis.js';
 import { checkRedis } from '../redis/redis-checks.redis.js';
@@ -36,9 +44,12 @@ import { StoreClock } from '../redis/store-clock.redis.js';
 
 export interface Storage {
   readonly queue: QueueRepository;
+  readonly survey: MailboxSurvey;
   readonly keys: KeyRepository;
   readonly presence: PresenceRepository;
   readonly contacts: ContactRepository;
+  readonly bans: BanRepository;
+  readonly nodes: NodeRepository;
   readonly limits: RateLimits;
   readonly sessions: SessionRepository;
   readonly links: SignInLinkRepository;
@@ -70,9 +81,13 @@ function queueRules({ retentionMs, historyMs, maxOfflineMessages, maxDevicesPerA
 function openMemory(settings: Settings, clock: Clock): Storage {
   const contacts = new MemoryContactRepository(clock, heapShare(1 / 20));
   const maxTotalBytes = heapShare(1 / 3);
+  const queue = new MemoryQueueRepository({ clock, ...queueRules(settings), maxTotalBytes, screen: contacts });
   return {
-    queue: new MemoryQueueRepository({ clock, ...queueRules(settings), maxTotalBytes, screen: contacts }),
+    queue,
+    survey: new MemoryMailboxSurvey(queue),
     contacts,
+    bans: new MemoryBanRepository(clock),
+    nodes: new MemoryNodeRepository(clock),
     limits: new MemoryRateLimits(),
     keys: new MemoryKeyRepository(clock, heapShare(1 / 20)),
     presence: new MemoryPresenceRepository(clock, settings.retentionMs),
@@ -104,17 +119,15 @@ async function openRedis(
     const { node } = backplane;
     const lastSeenMs = settings.retentionMs;
     const { durability } = settings;
+    const rules = queueRules(settings);
+    const queue = new RedisQueueRepository({ client, backplane, clock: storeClock, durability, logger, ...rules });
     return {
-      queue: new RedisQueueRepository({
-        client,
-        backplane,
-        clock: storeClock,
-        durability,
-        logger,
-        ...queueRules(settings),
-      }),
+      queue,
+      survey: queue.survey(),
       keys: new RedisKeyRepository(client, storeClock),
       contacts: new RedisContactRepository(client, storeClock),
+      bans: new RedisBanRepository(client, storeClock),
+      nodes: new RedisNodeRepository(client, storeClock),
       limits: new RedisRateLimits(client),
       links: new RedisSignInLinkRepository(client, storeClock, MAX_LINKS),
       presence: new RedisPresenceRepository({ client, clock: storeClock, node, lastSeenMs }),
@@ -138,6 +151,9 @@ const ports: Provider[] = [
   { provide: KeyRepository, inject: [STORAGE], useFactory: ({ keys }: Storage) => keys },
   { provide: PresenceRepository, inject: [STORAGE], useFactory: ({ presence }: Storage) => presence },
   { provide: ContactRepository, inject: [STORAGE], useFactory: ({ contacts }: Storage) => contacts },
+  { provide: MailboxSurvey, inject: [STORAGE], useFactory: ({ survey }: Storage) => survey },
+  { provide: NodeRepository, inject: [STORAGE], useFactory: ({ nodes }: Storage) => nodes },
+  { provide: BanRepository, inject: [STORAGE], useFactory: ({ bans }: Storage) => bans },
   { provide: RateLimits, inject: [STORAGE], useFactory: ({ limits }: Storage) => limits },
   { provide: SessionRepository, inject: [STORAGE], useFactory: ({ sessions }: Storage) => sessions },
   { provide: SignInLinkRepository, inject: [STORAGE], useFactory: ({ links }: Storage) => links },
@@ -179,8 +195,11 @@ export class StorageModule {
       ],
       exports: [
         Backplane,
+        BanRepository,
         ContactRepository,
         KeyRepository,
+        MailboxSurvey,
+        NodeRepository,
         PresenceRepository,
         QueueRepository,
         RateLimits,

@@ -6,11 +6,13 @@ import {
   type Type,
   UnauthorizedException,
 } from '@nestjs/common';
-import { type Address, parseAddress } from '@relay/protocol';
+import { type Address, parseAddress, RelayError } from '@relay/protocol';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { networkOf } from '../common/client-ip.js';
+import type { Clock } from '../common/clock.js';
 import type { Logger } from '../common/logger.js';
 import { REQUEST_ID } from '../common/request-id.js';
+import type { AdminLimits } from '../limits/admin-limits.js';
 import type { AdminToken } from './admin-token.js';
 import type { Authorization, Caller } from './authorization.js';
 import { ROUTE_RULES, type RouteRule } from './rules.js';
@@ -25,6 +27,9 @@ interface Request extends IncomingMessage {
   caller?: Caller;
 }
 
+const TOLD_AGAIN_MS = 600_000;
+const MAX_TOLD = 1_000;
+
 /** How a controller declares a call, whichever request led there: `GET /api/messages/:address`, also for a HEAD. */
 export function routeOf(controller: Type, handler: object): string {
   const method = RequestMethod[Reflect.getMetadata('method', handler) as RequestMethod];
@@ -36,9 +41,14 @@ export function routeOf(controller: Type, handler: object): string {
 
 /** Stands before every REST call. A call without a rule is refused: forgetting one opens nothing. */
 export class AuthGuard implements CanActivate {
+  /** When a routine call was written down, monotonic ms. */
+  private readonly told = new Map<string, number>();
+
   constructor(
     private readonly authorization: Authorization,
     private readonly admin: AdminToken,
+    private readonly limits: AdminLimits,
+    private readonly clock: Pick<Clock, 'monotonic'>,
     private readonly logger: Logger,
   ) {}
 
@@ -49,11 +59,24 @@ export class AuthGuard implements CanActivate {
     const rule = ROUTE_RULES.get(route);
     if (rule === undefined) this.logger.error('a call has no rule and is refused', undefined, { route });
     const address = addressIn(request, rule);
-    if (rule?.who === 'admin') this.audit(context, route, null);
-    const caller = await this.authorization.admit(route, address, request.headers.authorization);
+    const isOperators = rule?.who === 'admin' || rule?.who === 'operator';
+    if (isOperators) this.audit(context, route, address);
+    const caller = await this.identify(request, route, address, isOperators);
     request.caller = caller;
-    if (rule?.who !== 'admin' && caller.kind === 'admin') this.audit(context, route, address);
+    if (!isOperators && caller.kind === 'admin') this.audit(context, route, address);
     return true;
+  }
+
+  /** Whoever tries tokens for what is an operator's is kept from trying many. */
+  private async identify(request: Request, route: string, address: Address | null, isOperators: boolean) {
+    const network = networkOf(request.ip ?? '');
+    if (isOperators && request.headers.authorization !== undefined) await this.limits.mayTry(network);
+    try {
+      return await this.authorization.admit(route, address, request.headers.authorization);
+    } catch (error) {
+      if (isOperators && error instanceof RelayError && error.code === 'auth_failed') await this.limits.failed(network);
+      throw error;
+    }
   }
 
   /** One line for each call that is an operator's, or would be: when it has its answer, so with its outcome. */
@@ -62,11 +85,21 @@ export class AuthGuard implements CanActivate {
     const response = context.switchToHttp().getResponse<ServerResponse>();
     const network = networkOf(request.ip ?? '');
     response.once('close', () => {
-      const status = response.writableFinished ? response.statusCode : 'cut';
+      const outcome = response.writableFinished ? response.statusCode : 'cut';
       const id = String(response.getHeader(REQUEST_ID));
       const by = this.nameOf(request.caller);
-      this.logger.info('admin call', { request: id, route, address, by, outcome: status, network });
+      const isRoutine = ROUTE_RULES.get(route)?.isPolled === true && outcome === 200;
+      if (isRoutine && !this.isNews(`${route} ${address} ${by} ${network}`)) return;
+      this.logger.info('admin call', { request: id, route, address, by, outcome, network });
     });
+  }
+
+  private isNews(call: string): boolean {
+    const now = this.clock.monotonic();
+    if ((this.told.get(call) ?? -Infinity) > now - TOLD_AGAIN_MS) return false;
+    if (this.told.size >= MAX_TOLD) this.told.clear();
+    this.told.set(call, now);
+    return true;
   }
 
   private nameOf(caller: Caller | undefined): string {

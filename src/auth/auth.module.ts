@@ -1,5 +1,7 @@
 import { Module } from '@nestjs/common';
 import { Backplane } from '../backplane/backplane.js';
+import { Bans } from '../bans/bans.js';
+import { BansModule } from '../bans/bans.module.js';
 import { Clock } from '../common/clock.js';
 import { Logger } from '../common/logger.js';
 import { domainOf } from '../common/domain.js';
@@ -12,6 +14,7 @@ import { Revocations } from './revocations.js';
 import { SessionRepository } from './session.repository.js';
 
 @Module({
+  imports: [BansModule],
   providers: [
     {
       provide: Revocations,
@@ -27,17 +30,18 @@ import { SessionRepository } from './session.repository.js';
     },
     {
       provide: AuthService,
-      inject: [Settings, SessionRepository, Revocations, RecoveryBudget, SignInLimits, Clock],
+      inject: [Settings, SessionRepository, Revocations, Bans, RecoveryBudget, SignInLimits, Clock],
       useFactory: (
         settings: Settings,
         sessions: SessionRepository,
         revocations: Revocations,
+        bans: Bans,
         recoveries: RecoveryBudget,
         limits: SignInLimits,
         clock: Clock,
       ) =>
         new AuthService(
-          { sessions, revocations, recoveries, limits, clock },
+          { sessions, revocations, bans, recoveries, limits, clock },
           { mode: settings.authMode, domainOf: (host) => domainOf(settings, host) },
         ),
     },

@@ -1,5 +1,6 @@
 import { type Address, type Proof, RelayError, signInNonce } from '@relay/protocol';
 import { randomBytes } from 'node:crypto';
+import type { Bans } from '../bans/bans.js';
 import type { Clock } from '../common/clock.js';
 import type { RecoveryBudget } from '../identity/recovery-budget.js';
 import { type SignInLimits, tooManyFailed, tooManyNew } from '../limits/sign-in-limits.js';
@@ -44,12 +45,16 @@ export interface AuthOptions {
 export interface AuthParts {
   readonly sessions: SessionRepository;
   readonly revocations: Revocations;
+  readonly bans: Bans;
   readonly recoveries: RecoveryBudget;
   readonly limits: SignInLimits;
   readonly clock: Clock;
 }
 
-/** Who is who: challenges, proofs, tokens, and their end. */
+/**
+ * Who is who: challenges, proofs, tokens, and their end. Whoever comes in comes by here, so here the operator's bans are in
+ * force: every method that lets somebody in rejects with `forbidden` for an address that is banned.
+ */
 export class AuthService {
   private readonly leftOver = new Set<SessionName>();
 
@@ -67,19 +72,24 @@ export class AuthService {
    * with `auth_required` where the relay believes nobody.
    */
   async believe(address: Address): Promise<void> {
+    this.parts.bans.refuse(address);
     if (await this.parts.sessions.hasSignedIn(address)) throw new RelayError('downgrade_refused');
     if (this.options.mode === 'signed') throw new RelayError('auth_required');
   }
 
   /** The same as a question. */
   async isBelieved(address: Address): Promise<boolean> {
+    this.parts.bans.refuse(address);
     return this.options.mode === 'open' && !(await this.parts.sessions.hasSignedIn(address));
   }
 
   /** The session of a token; `null` for what is none, expired, or revoked. */
   async session(token: string): Promise<Session | null> {
     const session = await this.parts.sessions.use(token);
-    return session === null || this.parts.revocations.has(session) ? null : session;
+    if (session === null || this.parts.revocations.has(session)) return null;
+    // The session lasts: whoever is let in again need not sign in.
+    this.parts.bans.refuse(session.address);
+    return session;
   }
 
   /**
@@ -96,6 +106,7 @@ export class AuthService {
 
   /** `host`: as the client asked for it. Throws `unsupported` where the relay has no name that could be signed. */
   private challenge(address: Address, host: string | undefined): Challenge {
+    this.parts.bans.refuse(address);
     const domain = this.options.domainOf(host);
     const { clock } = this.parts;
     const expiresAtSeconds = Math.floor((clock.now() + CHALLENGE_MS) / 1000);
@@ -115,6 +126,7 @@ export class AuthService {
       const signer = await this.parts.recoveries.addressOf(challenge.nonce, proof);
       if (signer !== address) throw new RelayError('auth_failed');
     });
+    this.parts.bans.refuse(address);
     await this.admit(address, network);
     // The relay announces it once the device's earlier connection knows that it was replaced.
     return this.parts.sessions.create(address, device);
@@ -131,6 +143,7 @@ export class AuthService {
 
   /** A session for whoever has proved the address and was admitted: the caller has seen to that. */
   async grant(address: Address, device: string): Promise<SignedIn> {
+    this.parts.bans.refuse(address);
     const signedIn = await this.parts.sessions.create(address, device);
     this.parts.revocations.announce(address);
     return signedIn;

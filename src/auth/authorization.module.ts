@@ -1,7 +1,10 @@
 import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
+import { Clock } from '../common/clock.js';
 import { Logger } from '../common/logger.js';
 import { Settings } from '../common/settings.js';
+import { AdminLimits } from '../limits/admin-limits.js';
+import { RateLimits } from '../limits/rate-limits.js';
 import { AdminToken } from './admin-token.js';
 import { AuthModule } from './auth.module.js';
 import { AuthService } from './auth.service.js';
@@ -20,9 +23,9 @@ import { Authorization } from './authorization.js';
     },
     {
       provide: APP_GUARD,
-      inject: [Authorization, AdminToken, Logger],
-      useFactory: (authorization: Authorization, admin: AdminToken, logger: Logger) =>
-        new AuthGuard(authorization, admin, logger),
+      inject: [Authorization, AdminToken, RateLimits, Clock, Logger],
+      useFactory: (authorization: Authorization, admin: AdminToken, limits: RateLimits, clock: Clock, logger: Logger) =>
+        new AuthGuard(authorization, admin, new AdminLimits(limits), clock, logger),
     },
   ],
 })

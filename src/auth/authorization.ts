@@ -20,7 +20,7 @@ export class Authorization {
 
   /**
    * Who calls, if they may. Rejects with `auth_required` (no token), `auth_failed` (one that is none, or is no more),
-   * `forbidden`, or `downgrade_refused` (no token, for an address that once signed in).
+   * `not_found` (there is no operator), `forbidden`, or `downgrade_refused` (no token, for an address that once signed in).
    *
    * @param route as in `ROUTE_RULES`
    * @param address that the call names; `null` where it names none, or what is no address and so belongs to nobody
@@ -29,6 +29,8 @@ export class Authorization {
     const rule = ROUTE_RULES.get(route);
     if (rule === undefined) throw new RelayError('forbidden');
     if (rule.who === 'all') return NOBODY;
+    // Without an operator there is nothing to find here.
+    if (rule.who === 'operator' && !this.admin.isSet) throw new RelayError('not_found');
     const caller = await this.identify(authorization);
     if (caller.kind === 'nobody' && (await this.isOpen(rule, address))) return caller;
     if (caller.kind === 'nobody') throw new RelayError('auth_required');
@@ -47,7 +49,7 @@ export class Authorization {
 
   /** Without any token. */
   private async isOpen({ who }: RouteRule, address: Address | null): Promise<boolean> {
-    if (this.auth.mode === 'signed' || who === 'self') return false;
+    if (this.auth.mode === 'signed' || who === 'self' || who === 'operator') return false;
     if (who === 'admin') return !this.admin.isSet;
     if (who === 'signed_in' || address === null || (await this.auth.isBelieved(address))) return true;
     throw new RelayError('downgrade_refused');
@@ -55,8 +57,8 @@ export class Authorization {
 
   private async allows({ who }: RouteRule, caller: Caller, address: Address | null): Promise<boolean> {
     if (who === 'signed_in') return true;
-    if (caller.kind === 'admin') return who === 'admin' || who === 'owner_or_admin';
-    if (caller.kind !== 'session') return false;
+    if (caller.kind === 'admin') return who === 'admin' || who === 'operator' || who === 'owner_or_admin';
+    if (caller.kind !== 'session' || who === 'operator') return false;
     if (who === 'self') return true;
     if (who === 'admin') return this.auth.mode === 'open' && !this.admin.isSet;
     // What is no address is refused by its check, for the same reason to everybody.

@@ -3,18 +3,23 @@ import type { ClientFrame } from '@relay/protocol';
 /**
  * Who may make a call, where proof is asked for (`AUTH_MODE=signed`, or an address that has signed in):
  * `owner` is whoever signed in as the address that the call names, `self` whoever signed in, for what is theirs,
- * `signed_in` anybody who did, `admin` whoever has ADMIN_TOKEN.
+ * `signed_in` anybody who did, `admin` whoever has ADMIN_TOKEN. `operator` too, whatever AUTH_MODE says: without an
+ * ADMIN_TOKEN there is no such call.
  */
-export type Who = 'all' | 'signed_in' | 'self' | 'owner' | 'owner_or_admin' | 'admin';
+export type Who = 'all' | 'signed_in' | 'self' | 'owner' | 'owner_or_admin' | 'admin' | 'operator';
 
 export interface RouteRule {
   readonly who: Who;
   /** Where the call names the address that it is about; for `owner` and `owner_or_admin`. */
   readonly address?: 'path' | 'body' | 'query';
+  /** A page asks again and again: of what succeeds, the audit has the first of ten minutes. */
+  readonly isPolled?: boolean;
 }
 
 const all: RouteRule = { who: 'all' };
 const admin: RouteRule = { who: 'admin' };
+const operator: RouteRule = { who: 'operator' };
+const operatorOn: RouteRule = { who: 'operator', address: 'path' };
 const owner: RouteRule = { who: 'owner', address: 'path' };
 const ownerOrAdmin: RouteRule = { who: 'owner_or_admin', address: 'path' };
 /** The caller's, or of the `owner` that the query names. */
@@ -53,6 +58,19 @@ export const ROUTE_RULES: ReadonlyMap<string, RouteRule> = new Map<string, Route
   ['DELETE /api/devices/:deviceId', { who: 'self' }],
 
   ['GET /.well-known/relay', all],
+  // The page by itself knows nothing; without an operator it is not there.
+  ['GET /admin', all],
+  ['GET /admin/assets/:name', all],
+  ['GET /admin/api/overview', { ...operator, isPolled: true }],
+  ['GET /admin/api/addresses/:address', { ...operatorOn, isPolled: true }],
+  ['DELETE /admin/api/addresses/:address/sessions', operatorOn],
+  ['DELETE /admin/api/addresses/:address/devices/:deviceId', operatorOn],
+  ['GET /admin/api/bans', operator],
+  ['PUT /admin/api/bans/:address', operatorOn],
+  ['DELETE /admin/api/bans/:address', operatorOn],
+  ['PUT /admin/api/nodes/:node/drain', operator],
+  ['DELETE /admin/api/nodes/:node/drain', operator],
+
   ['GET /docs/ws', all],
   ['GET /docs/reference.css', all],
   ['GET /docs/console.js', all],

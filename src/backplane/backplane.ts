@@ -24,7 +24,9 @@ export type Kind =
   /** A device of the address was ended by its owner. */
   | 'x'
   /** Sessions of the address were ended: the store says which. */
-  | 's';
+  | 's'
+  /** The operator banned the address, or let it in again: the store says which. */
+  | 'o';
 
 export type Heard = (address: Address, payload: string) => void;
 

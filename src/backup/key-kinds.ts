@@ -35,6 +35,7 @@ export const KEY_KINDS: readonly KeyKind[] = [
   { name: 'ghx', backup: 'derived' },
   { name: 'keys', backup: 'derived' },
   { name: 'clock', backup: 'own' },
+  { name: 'ban', backup: 'own' },
   { name: 'lock', backup: 'fleeting' },
   // A sign-in by wallet takes two minutes, a revocation is looked for within ten, a count within its window.
   { name: 'lnk', backup: 'fleeting' },
@@ -44,6 +45,8 @@ export const KEY_KINDS: readonly KeyKind[] = [
   { name: 'blv', backup: 'fleeting' },
   { name: 'nodes', backup: 'fleeting' },
   { name: 'onl', backup: 'fleeting' },
+  // What nodes say of themselves, and what operators asked of them.
+  { name: 'beat', backup: 'fleeting' },
   // Of a restore that is under way.
   { name: 'restoring', backup: 'fleeting' },
   { name: 'added', backup: 'fleeting' },

@@ -249,7 +249,7 @@ export class Settings {
     unit: 'text',
     fallback: '',
     meaning:
-      'What operators send as `Authorization: Bearer` for calls that are theirs; such as `openssl rand -base64 32` writes. None: in `signed` mode nobody may make them, in `open` mode everybody. `ADMIN_TOKEN_FILE` may name a file that holds it.',
+      'What operators send as `Authorization: Bearer` for calls that are theirs; such as `openssl rand -base64 32` writes. None: in `signed` mode nobody may make them, in `open` mode everybody, and there is no `/admin`. `ADMIN_TOKEN_FILE` may name a file that holds it.',
     must: 'at least 32 (and at most 512) printable ASCII characters without a space',
     isSecret: true,
   })

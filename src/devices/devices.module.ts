@@ -35,5 +35,6 @@ import { DevicesService } from './devices.service.js';
       ) => new DevicesService(auth, sessions, queue, queueService, connections),
     },
   ],
+  exports: [DevicesService],
 })
 export class DevicesModule {}

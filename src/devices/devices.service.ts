@@ -43,6 +43,15 @@ export class DevicesService {
     }));
   }
 
+  /** Signs out every device that signed in, and ends what all of them have open; their places in the mailbox stay. */
+  async endSessions(address: Address): Promise<{ readonly sessions: number; readonly devices: number }> {
+    const devices = await this.list(address);
+    const signedIn = devices.filter(({ session }) => session !== null);
+    const ended = await Promise.all(signedIn.map(({ device }) => this.auth.revoke(address, device)));
+    for (const { device } of devices) this.connections.end(address, device);
+    return { sessions: ended.filter(Boolean).length, devices: devices.filter(({ isOnline }) => isOnline).length };
+  }
+
   /**
    * Signs the device out, ends what it has open, and lets it hold no mail back. False where there is no such device.
    *

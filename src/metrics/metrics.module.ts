@@ -1,23 +1,17 @@
 import { Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { readFileSync } from 'node:fs';
 import { Clock } from '../common/clock.js';
 import { listenFailure } from '../common/listen-failure.js';
 import { Logger } from '../common/logger.js';
 import { Metrics } from '../common/metrics.js';
 import { Settings } from '../common/settings.js';
 import { EXIT_UNAVAILABLE, StartError } from '../common/start-error.js';
+import { RELAY_VERSION } from '../common/version.js';
 import { QueueRepository } from '../queue/queue.repository.js';
 import { Admission } from '../relay/admission.js';
 import { Connections } from '../relay/connections.js';
 import { RelayModule } from '../relay/relay.module.js';
 import { MetricsServer } from './metrics.server.js';
 import { MetricsService } from './metrics.service.js';
-
-const { version: VERSION } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
-
-export { VERSION };
 
 @Module({
   imports: [RelayModule],
@@ -33,7 +27,7 @@ export { VERSION };
         clock: Clock,
       ) =>
         new MetricsService(metrics, {
-          version: VERSION,
+          version: RELAY_VERSION,
           census: () => connections.census(clock.monotonic()),
           isDraining: () => admission.isDraining,
           ledger: () => queue.ledger(),

@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Metrics } from '../common/metrics.js';
+import { within } from '../common/within.js';
 import type { Ledger } from '../queue/queue.repository.js';
 import type { ConnectionCensus } from '../relay/connections.js';
 import { exposeDurations, exposeGauge, exposeTally } from './prometheus.js';
@@ -222,17 +223,5 @@ export class MetricsService {
       metrics.ledgerChecks,
       'outcome',
     );
-  }
-}
-
-async function within<T>(work: Promise<T>, ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('no answer in time')), ms);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

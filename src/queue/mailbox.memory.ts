@@ -3,6 +3,7 @@ import type { Screen } from '../contacts/contact.repository.js';
 import { type EntryId, formatEntryId, sequenceOf } from './entry-id.js';
 import { fingerprint } from './fingerprint.js';
 import { type Ghost, Ghosts } from './ghosts.memory.js';
+import type { MailboxLoad } from './mailbox-survey.js';
 import {
   CLASSIC_DEVICE,
   type Acknowledged,
@@ -112,6 +113,12 @@ export class Mailbox {
   /** Messages that no device has acknowledged. */
   get pendingMessages(): number {
     return this.pendingLoad.messages;
+  }
+
+  load(): MailboxLoad {
+    const { messages, bytes } = this.pendingLoad;
+    const first = messages === 0 ? undefined : this.firstPending();
+    return { address: this.address, messages, bytes, oldestAt: first?.queuedAt ?? null };
   }
 
   glance(): Glance {
@@ -490,6 +497,14 @@ export class Mailbox {
     known.hidden = true;
     this.addGhost({ from, messageId, fingerprint: known.fingerprint, bytes, expiresAt });
     return true;
+  }
+
+  private firstPending(): MessageEntry | undefined {
+    for (let i = this.indexAfter(this.furthest); i < this.log.length; i++) {
+      const { entry } = this.log[i]!;
+      if (entry.kind === 'message') return entry;
+    }
+    return undefined;
   }
 
   private retireDevices(now: Instant, but?: DeviceId): void {

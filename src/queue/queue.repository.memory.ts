@@ -2,6 +2,7 @@ import { type Address, RelayError } from '@relay/protocol';
 import type { Clock } from '../common/clock.js';
 import type { Screen } from '../contacts/contact.repository.js';
 import type { EntryId } from './entry-id.js';
+import type { MailboxLoad } from './mailbox-survey.js';
 import { type Instant, Mailbox, MAILBOX_COST_BYTES, type MailboxRules } from './mailbox.memory.js';
 import type { Tally } from './pending-load.memory.js';
 import {
@@ -208,6 +209,15 @@ export class MemoryQueueRepository extends QueueRepository {
     for (const mailbox of this.mailboxes.values()) pending += mailbox.pendingMessages;
     const imbalance = Math.abs(accepted - acknowledged - expired - dropped - pending);
     return Promise.resolve({ imbalance, checked: 1, skipped: 0 });
+  }
+
+  load(address: Address): MailboxLoad {
+    return this.mailboxes.get(address)?.load() ?? { address, messages: 0, bytes: 0, oldestAt: null };
+  }
+
+  /** Of each mailbox, also of those in which nothing waits. */
+  *loads(): Generator<MailboxLoad> {
+    for (const mailbox of this.mailboxes.values()) yield mailbox.load();
   }
 
   private forget(address: Address, mailbox: Mailbox): void {

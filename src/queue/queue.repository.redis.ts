@@ -10,6 +10,7 @@ import { LedgerWatch } from './ledger-watch.redis.js';
 import { MailboxKeys } from './mailbox-keys.redis.js';
 import { MailboxPurge } from './mailbox-purge.redis.js';
 import { MailboxReads } from './mailbox-reads.redis.js';
+import { RedisMailboxSurvey } from './mailbox-survey.redis.js';
 import { OwedInRedis } from './owed-receipts.redis.js';
 import { QueueLedger } from './queue-ledger.redis.js';
 import { RECEIPT_LETTERS, unpackEntry } from './packed-entry.redis.js';
@@ -279,6 +280,11 @@ export class RedisQueueRepository extends QueueRepository {
       const unpacked = unpackEntry(payload.slice(0, space), payload.slice(space + 1));
       if (unpacked !== null) listener(mailbox, unpacked.entry);
     });
+  }
+
+  /** For operators. */
+  survey(): RedisMailboxSurvey {
+    return new RedisMailboxSurvey(this.options.client, this.scripts.weigh);
   }
 
   /** One WAIT for all that was answered in the same turn, for each bucket in a Cluster. */

@@ -115,6 +115,7 @@ export function mailboxScripts({ stateTtlMs, historyMs }: ScriptRules) {
     expire: onMailbox('expire', MAKES_ROOM),
     state: script('state', fill(read('state')), ' flags=no-writes'),
     glance: script('glance', fill(read('glance')), ' flags=no-writes'),
+    weigh: script('weigh', fill(read('weigh')), ' flags=no-writes'),
     owed: script('owed', read('owed'), MAKES_ROOM),
   };
 }

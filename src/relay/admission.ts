@@ -44,6 +44,11 @@ export class Admission {
     this.isClosed = true;
   }
 
+  /** After `close`. */
+  open(): void {
+    this.isClosed = false;
+  }
+
   networkOf(request: IncomingMessage): string {
     return networkOf(this.trust(request));
   }

@@ -381,6 +381,11 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
     this.refuseAndClose('downgrade_refused');
   }
 
+  /** The operator keeps its address out. */
+  banned(): void {
+    this.refuseAndClose('forbidden', { message: 'This relay refuses this address' });
+  }
+
   goAway(reconnectAfterMs: number): void {
     if (!this.link.isOpen) return;
     this.link.send(encodeFrame({ type: 'going_away', reconnectAfterMs }));

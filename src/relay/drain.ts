@@ -20,8 +20,17 @@ const LAST_CALL_MS = 3_500;
 /** A store that hangs must not keep the process. */
 const SENDS_END_WITHIN_MS = 4_000;
 
-/** Sends every client away before the process ends: told when to come back, in slices, so that they do not come back all at once. */
+export type DrainState = 'up' | 'draining' | 'drained';
+
+/**
+ * Sends every client away, before the process ends or because an operator asks: told when to come back, in slices, so that
+ * they do not come back all at once.
+ */
 export class Drain {
+  private underWay: Promise<number> | null = null;
+  private isDone = false;
+  private isEnding = false;
+
   constructor(
     private readonly admission: Admission,
     private readonly connections: Connections,
@@ -29,8 +38,36 @@ export class Drain {
     private readonly options: DrainOptions,
   ) {}
 
-  /** Resolves when no connection is left; returns how many had to be cut because they did not answer. */
-  async run(): Promise<number> {
+  get state(): DrainState {
+    if (this.underWay === null) return 'up';
+    return this.isDone ? 'drained' : 'draining';
+  }
+
+  /**
+   * For good: the process ends. Resolves when no connection is left; returns how many had to be cut because they did not
+   * answer.
+   */
+  run(): Promise<number> {
+    this.isEnding = true;
+    return this.begin();
+  }
+
+  /** As `run`, until `resume`. One that is under way is joined. */
+  begin(): Promise<number> {
+    this.underWay ??= this.sendAllAway().finally(() => (this.isDone = true));
+    return this.underWay;
+  }
+
+  /** Lets clients in again. False where there is nothing to resume: not drained to the end, or about to end. */
+  resume(): boolean {
+    if (!this.isDone || this.isEnding) return false;
+    this.underWay = null;
+    this.isDone = false;
+    this.admission.open();
+    return true;
+  }
+
+  private async sendAllAway(): Promise<number> {
     this.admission.close();
     const clients = [...this.connections.values()];
     await this.finishSends(clients);

@@ -5,6 +5,8 @@ import { AuthModule } from '../auth/auth.module.js';
 import { Revocations } from '../auth/revocations.js';
 import { SessionRepository } from '../auth/session.repository.js';
 import { Backplane } from '../backplane/backplane.js';
+import { Bans } from '../bans/bans.js';
+import { BansModule } from '../bans/bans.module.js';
 import { Clock } from '../common/clock.js';
 import { descriptorLimit } from '../common/descriptor-limit.js';
 import { Logger } from '../common/logger.js';
@@ -54,6 +56,7 @@ const relay = {
     Ephemeral,
     Acquaintance,
     Revocations,
+    Bans,
     WaitingRoom,
     Backplane,
     Clock,
@@ -71,6 +74,7 @@ const relay = {
     ephemeral: Ephemeral,
     acquaintance: Acquaintance,
     revocations: Revocations,
+    bans: Bans,
     waiting: WaitingRoom,
     backplane: Backplane,
     clock: Clock,
@@ -88,6 +92,7 @@ const relay = {
         ephemeral,
         acquaintance,
         revocations,
+        bans,
         waiting,
         backplane,
         clock,
@@ -117,7 +122,7 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
 }
 
 @Module({
-  imports: [AuthModule, ContactsModule, KeysModule, QueueModule, PresenceModule],
+  imports: [AuthModule, BansModule, ContactsModule, KeysModule, QueueModule, PresenceModule],
   providers: [
     Turn,
     Connections,
@@ -186,7 +191,7 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
         new Drain(admission, connections, verdicts, { budgetMs: drainSeconds * 1000, pause, random: Math.random }),
     },
   ],
-  exports: [Admission, Connections, Delivery, Ephemeral, Rooms, SessionWatch, Verdicts],
+  exports: [Admission, Connections, Delivery, Drain, Ephemeral, Rooms, SessionWatch, Verdicts],
 })
 export class RelayModule implements BeforeApplicationShutdown {
   constructor(
@@ -196,6 +201,7 @@ export class RelayModule implements BeforeApplicationShutdown {
     backplane: Backplane,
     revocations: Revocations,
     sessionWatch: SessionWatch,
+    bans: Bans,
     relay: Relay,
     contacts: ContactService,
     acquaintance: Acquaintance,
@@ -218,6 +224,7 @@ export class RelayModule implements BeforeApplicationShutdown {
       relay.routed(address, payload.slice(0, ADDRESS_LENGTH) as Address, payload.slice(ADDRESS_LENGTH));
     });
     revocations.observe({ revoked: (session) => relay.revoked(session), missed: () => sessionWatch.doubtAll() });
+    bans.onBanned((address) => relay.banned(address));
     backplane.listen('s', () => revocations.look());
     backplane.listen('d', (address, payload) => {
       const [claim = '0', device = ''] = payload.split(' ', 2);

@@ -11,6 +11,7 @@ import {
 import type { Revocations } from '../auth/revocations.js';
 import { type SessionName, UNPROVEN } from '../auth/session.repository.js';
 import type { Backplane } from '../backplane/backplane.js';
+import type { Bans } from '../bans/bans.js';
 import type { Clock } from '../common/clock.js';
 import type { Logger } from '../common/logger.js';
 import type { Metrics } from '../common/metrics.js';
@@ -46,6 +47,7 @@ export interface RelayParts {
   readonly ephemeral: Ephemeral;
   readonly acquaintance: Acquaintance;
   readonly revocations: Revocations;
+  readonly bans: Bans;
   readonly waiting: WaitingRoom;
   readonly clock: Clock;
   readonly metrics: Metrics;
@@ -96,10 +98,17 @@ export class Relay implements ConnectionHost {
     }
   }
 
+  /** Whatever the address has open here ends. */
+  banned(address: Address): void {
+    for (const connection of [...(this.parts.rooms.get(address)?.connections ?? [])]) connection.banned();
+  }
+
   async join(connection: Connection, entrance: Entrance): Promise<Joined | null> {
     const { rooms, queue, presence, backplane, acquaintance, logger } = this.parts;
     const { opening } = entrance;
     const { address } = opening;
+    // Banned since it was let in; from here on `banned` finds it in the room.
+    this.parts.bans.refuse(address);
     // In the room before the mailbox is opened: an entry that comes in between is offered, not missed.
     const room = rooms.join(address, connection);
     try {

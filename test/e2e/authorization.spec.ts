@@ -23,6 +23,8 @@ const BODIES: Readonly<Record<string, (address: string) => object>> = {
   'POST /auth/:version/authenticate': () => ({ token: 'a', signature: '0x' }),
   'POST /auth/:version/logout': () => ({ token: 'a' }),
   'POST /auth/v1/session': () => ({ token: 'a' }),
+  'PUT /admin/api/bans/:address': () => ({ note: 'spam' }),
+  'PUT /admin/api/nodes/:node/drain': () => ({}),
 };
 /** They want the cookie of the browser that began, whoever else one may be: refused here for the same reason to everybody. */
 const BY_COOKIE = ['GET /auth/v1/callback', 'POST /auth/v1/session'];
@@ -44,7 +46,7 @@ type Verdict = 'allowed' | ErrorCode;
 const MAY: Readonly<Record<'other user' | 'owner' | 'admin', readonly Who[]>> = {
   'other user': ['all', 'signed_in', 'self'],
   owner: ['all', 'signed_in', 'self', 'owner', 'owner_or_admin'],
-  admin: ['all', 'signed_in', 'owner_or_admin', 'admin'],
+  admin: ['all', 'signed_in', 'owner_or_admin', 'admin', 'operator'],
 };
 
 function verdictFor(caller: CallerName, who: Who): Verdict {
@@ -84,12 +86,13 @@ describe('the table of who may call what', () => {
     };
   }
 
-  function send(route: string, token: string | null, address: string = ALICE): Promise<Answer> {
+  function send(route: string, token: string | null, address: string = ALICE, from = '127.0.0.1'): Promise<Answer> {
     const [method = '', pattern = ''] = route.split(' ');
     const isOfList = ROUTE_RULES.get(route)?.address === 'query';
     const named = pattern.replace(':address', isOfList ? CAROL : address);
     const path = named.replace(':deviceId', 'phone').replace(':version', 'v1') + (isOfList ? `?owner=${address}` : '');
-    const authorization = token === null ? {} : { authorization: `Bearer ${token}` };
+    const where = { 'x-forwarded-for': from };
+    const authorization = token === null ? where : { ...where, authorization: `Bearer ${token}` };
     const body = BODIES[route]?.(address);
     const headers = body === undefined ? authorization : { ...authorization, 'content-type': 'application/json' };
     return call(relay.port, { method, path, headers, body: body && JSON.stringify(body) });
@@ -130,7 +133,8 @@ describe('the table of who may call what', () => {
         const isOwners = who === 'owner' || who === 'owner_or_admin';
         const isOfList = /^\w+ \/api\/(blocks|allowed)(\/|$)/.test(route);
         const where = isOfList ? 'query' : route.includes(':address') ? 'path' : 'body';
-        expect([route, address ?? null]).toEqual([route, isOwners ? where : null]);
+        const isNamed = isOwners || (who === 'operator' && where === 'path');
+        expect([route, address ?? null]).toEqual([route, isNamed ? where : null]);
       }
     });
 
@@ -145,7 +149,8 @@ describe('the table of who may call what', () => {
 
   describe('in signed mode', () => {
     beforeAll(async () => {
-      await start({ AUTH_MODE: 'signed', ADMIN_TOKEN });
+      // So that wrong tokens come from many places: from one, only so many are listened to.
+      await start({ AUTH_MODE: 'signed', ADMIN_TOKEN, TRUST_PROXY: '1' });
     });
 
     beforeEach(() => issueTokens());
@@ -156,7 +161,7 @@ describe('the table of who may call what', () => {
       async (route, who) => {
         for (const caller of CALLERS) {
           const verdict = verdictFor(caller, who);
-          const answer = await send(route, tokens[caller]);
+          const answer = await send(route, tokens[caller], ALICE, `10.0.0.${CALLERS.indexOf(caller)}`);
           if (BY_COOKIE.includes(route)) expect([caller, answer.status]).toEqual([caller, 403]);
           else if (verdict === 'allowed') expect([caller, isRefusal(answer)]).toEqual([caller, false]);
           else if (route.startsWith('HEAD '))
@@ -265,7 +270,7 @@ describe('the table of who may call what', () => {
       for (const [route, { who }] of ROUTE_RULES) {
         const [method = '', path = ''] = route.split(' ');
         // The reference describes neither itself nor what is a page.
-        if (/^\/(docs|demo)(\/|$)/.test(path)) continue;
+        if (/^\/(docs|demo|admin(?!\/api))(\/|$)/.test(path)) continue;
         const operation = paths[path.replace(/:(\w+)/g, '{$1}')]?.[method.toLowerCase()];
         expect([route, operation?.security]).toEqual([route, who === 'all' ? [] : [{ token: [] }]]);
         expect(operation?.description).toContain('**Who**');
@@ -280,6 +285,11 @@ describe('the table of who may call what', () => {
     it('has no operator', async () => {
       await issueTokens();
       for (const [route, { who }] of ROUTE_RULES) {
+        if (who === 'operator') {
+          for (const token of [null, tokens.admin, tokens.owner]) {
+            expectProblem(await send(route, token), 404, 'not_found');
+          }
+        }
         if (who !== 'admin') continue;
         expectProblem(await send(route, null), 401, 'auth_required');
         expectProblem(await send(route, tokens.admin), 401, 'auth_failed');
@@ -322,10 +332,14 @@ describe('the table of who may call what', () => {
       await start({ AUTH_MODE: 'open', ADMIN_TOKEN });
       await issueTokens();
       for (const [route, { who }] of ROUTE_RULES) {
-        if (who !== 'admin') continue;
+        if (who !== 'admin' && who !== 'operator') continue;
+        // One of these calls ends sessions.
+        await issueTokens();
         expectProblem(await send(route, null), 401, 'auth_required');
         expectProblem(await send(route, tokens.owner), 403, 'forbidden');
-        expect([route, (await send(route, tokens.admin)).status]).toEqual([route, 200]);
+        // There is no node of the name that is sent.
+        const status = route.includes(':node') ? 404 : 200;
+        expect([route, (await send(route, tokens.admin)).status]).toEqual([route, status]);
       }
       expect(isRefusal(await send('DELETE /api/messages/:address', tokens.admin))).toBe(false);
       expectProblem(await send('GET /api/messages/:address', tokens.admin), 403, 'forbidden');

@@ -94,7 +94,7 @@ describe('the search itself', () => {
     'finds %s',
     async (_name, kind, plant) => {
       const planted = plant();
-      const details = await check(fuzzed, kind, 300);
+      const details = await check(fuzzed, kind, 600);
       planted.mockRestore();
       expect(details.failed).toBe(true);
       expect(details.counterexample).not.toBeNull();

@@ -763,7 +763,7 @@ describe('REST', () => {
       const layers = express.router.stack as unknown as readonly Layer[];
       return layers
         .flatMap(({ route }) => (route === undefined ? [] : [route]))
-        .filter(({ path }) => !/^\/(docs|demo)/.test(path))
+        .filter(({ path }) => !/^\/(docs|demo|admin$|admin\/assets)/.test(path))
         .flatMap(({ path, methods }) => Object.keys(methods).map((method) => `${method} ${path}`))
         .map((route) => route.replace(/:(\w+)/g, '{$1}'))
         .sort();
