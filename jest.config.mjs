@@ -34,7 +34,7 @@ const common = {
 /** Everything once; what goes through a whole relay once more with Redis behind it. */
 export default {
   // Jest leaves a core to others, which on two cores means that tests wait for one another.
-  maxWorkers: 2,
+  maxWorkers: 3,
   projects: [
     {
       ...common,

@@ -23,7 +23,7 @@ function specs(folder: string): string[] {
     .map((entry) => `${entry.parentPath}/${entry.name}`);
 }
 
-const files = ['test/', 'src/'].flatMap(specs);
+const files = ['test/', 'src/', 'protocol/'].flatMap(specs);
 
 /** What the tests of a file are called, as it is written there. */
 function namesIn(path: string): Set<string> {

@@ -135,8 +135,8 @@ function missingCalls(markdown: string): string[] {
   const likewise = rest.includes('`/api/allowed` likewise');
   return [...ROUTE_RULES.keys()].filter((route) => {
     const [method = '', path = ''] = route.replace('/:version/', '/v1/').split(' ');
-    // Pages and their files; the reference describes itself.
-    if (path.startsWith('/docs') || path.endsWith('.js')) return false;
+    // Pages and their files; the reference describes itself, and docs/operations.md what is an operator's.
+    if (/^\/(docs|demo|admin)(\/|$)/.test(path) || path.endsWith('.js')) return false;
     const alike = likewise ? path.replace('/api/allowed', '/api/blocks') : path;
     return !said.has(`${method} ${alike}`);
   });

@@ -47,7 +47,7 @@ function receive(frame) {
 
 // Another relay could pass its own challenge on and use the answer: so only what names the relay that is meant.
 function sign({ nonce }) {
-  if (nonce.startsWith(`signin-${me.domain}-${me.address}-`)) say('sign', { nonce });
+  if (nonce.startsWith(`relay:signin-${me.domain}-${me.address}-`)) say('sign', { nonce });
   else socket.close();
 }
 

@@ -166,7 +166,7 @@ export default [
       const peer = await person.challenged();
       const { nonce, expiresAt } = peer.all('challenge')[0] ?? {};
       const [, domain, address, seconds] =
-        /^signin-([a-z0-9.:[\]-]+)-(0x[0-9a-f]{40})-(\d+)-[0-9a-f]{32}$/.exec(nonce) ?? [];
+        /^relay:signin-([a-z0-9.:[\]-]+)-(0x[0-9a-f]{40})-(\d+)-[0-9a-f]{32}$/.exec(nonce) ?? [];
       expect('its parts', [domain, address], [world.facts.auth.domain, person.address]);
       expect('its time, as expiresAt says', Number(seconds) * 1000, expiresAt);
       person.answer(peer);

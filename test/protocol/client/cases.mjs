@@ -227,7 +227,7 @@ export const CLIENT_CASES = [
       // Some may have passed already: what counts is what is signed.
       link.fate = (frame) =>
         frame.type === 'challenge'
-          ? { ...frame, nonce: frame.nonce.replace(/^signin-.+?-0x/, 'signin-evil.example-0x') }
+          ? { ...frame, nonce: frame.nonce.replace(/^relay:signin-.+?-0x/, 'relay:signin-evil.example-0x') }
           : 'pass';
       await world.until(() => link.all('to-client', 'challenge').length > 0, 'a challenge comes');
       await wait(BY_ITSELF_MS);
