@@ -33,7 +33,7 @@ const common = {
 
 /** Everything once; what goes through a whole relay once more with Redis behind it. */
 export default {
-  // Jest leaves a core to others, which on two cores means that tests wait for one another.
+  // For two cores: half of what the tests take is waiting for processes of their own.
   maxWorkers: 3,
   projects: [
     {
