@@ -33,8 +33,8 @@ const common = {
 
 /** Everything once; what goes through a whole relay once more with Redis behind it. */
 export default {
-  // For two cores: half of what the tests take is waiting for processes of their own.
-  maxWorkers: 3,
+  // Jest leaves a core to others, which on two cores means that tests wait for one another.
+  maxWorkers: 2,
   projects: [
     {
       ...common,
