@@ -1,10 +1,12 @@
 // Checks every file under deploy/ with the tool that reads it, where that can be had: from the PATH, or on Debian as root by apt.
-// What could not be checked is said; what is wrong ends with 1.
+// What could not be checked is said; what is wrong ends with 1. Names of checks (the table at the end) run those alone.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { checkDocuments, environmentOf, readDocuments, TYPES_NAME } from './check-deploy.kubernetes.mjs';
+import { checkPlatform, PLATFORM_FILES } from './check-deploy.platforms.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const INSTALL_WITHIN_MS = 180_000;
@@ -47,10 +49,27 @@ function report(what, { status, stdout, stderr }) {
   );
 }
 
+/** @param {string} what @param {string[]} problems */
+function reportProblems(what, problems) {
+  report(what, { status: problems.length === 0 ? 0 : 1, stdout: problems.join('\n'), stderr: '' });
+}
+
+/** @param {string} what @param {string} why */
+function notChecked(what, why) {
+  skipped++;
+  console.log(`skip  ${what}: ${why}`);
+}
+
 /** @param {string} what @param {string} command @param {string} debian */
 function skip(what, command, debian) {
-  skipped++;
-  console.log(`skip  ${what}: no ${command} here${debian === '' ? '' : ` (Debian: ${debian})`}`);
+  notChecked(what, `no ${command} here (Debian: ${debian})`);
+}
+
+/** The relay's own word on settings, in an environment that has nothing else. @param {Record<string, string>} environment */
+function relayConfig(environment) {
+  const env = { PATH: process.env.PATH ?? '', ...environment };
+  const args = [join(root, 'dist/cli.js'), 'config', '--json'];
+  return spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8', timeout: CHECK_WITHIN_MS, env });
 }
 
 function compose() {
@@ -65,8 +84,27 @@ function compose() {
 function kubernetes() {
   if (!has('kubectl', 'kubernetes-client')) return skip('deploy/kubernetes', 'kubectl', 'kubernetes-client');
   for (const name of ['base', 'overlays/single', 'overlays/production']) {
-    report(`deploy/kubernetes/${name}`, run('kubectl', ['kustomize', `deploy/kubernetes/${name}`]));
+    const built = run('kubectl', ['kustomize', `deploy/kubernetes/${name}`]);
+    report(`deploy/kubernetes/${name}: kubectl kustomize`, built);
+    if (built.status === 0) kubernetesDocuments(`deploy/kubernetes/${name}`, readDocuments(built.stdout));
   }
+}
+
+/** @param {string} name @param {import('./check-deploy.kubernetes.mjs').KubernetesDocument[]} documents */
+function kubernetesDocuments(name, documents) {
+  const { problems, unchecked } = checkDocuments(documents);
+  const typed = documents.length - unchecked.length;
+  reportProblems(
+    `${name}: fields of ${typed} documents by ${TYPES_NAME} (words of enumerations are not checked)`,
+    problems,
+  );
+  for (const document of unchecked) notChecked(`${name}: ${document}`, 'no schema of this kind here');
+  const environment = environmentOf(documents);
+  for (const key of Object.keys(environment).filter((each) => each.endsWith('_FILE'))) {
+    environment[key] = join(folder, 'secret');
+    writeFileSync(environment[key], 'redis://redis.example:6379');
+  }
+  report(`${name}: its settings, by relay config`, relayConfig(environment));
 }
 
 function systemd() {
@@ -177,16 +215,36 @@ function image() {
   );
 }
 
-function platforms() {
-  for (const file of ['railway.json']) {
-    const isRead = JSON.parse(readFileSync(join(root, file), 'utf8')) !== null;
-    report(`${file} (that it is JSON, no more)`, { status: isRead ? 0 : 1, stdout: '', stderr: '' });
+/** Not by the platforms' programs, which want an account. */
+async function platforms() {
+  const defaults = relayConfig({});
+  if (defaults.status !== 0) return report('relay config', defaults);
+  /** @type {{ name: string, value: number }[]} */
+  const settings = JSON.parse(defaults.stdout);
+  const setting = (/** @type {string} */ name) => Number(settings.find((each) => each.name === name)?.value);
+  /** @type {{ LAST_RESORT_SECONDS: number }} */
+  const { LAST_RESORT_SECONDS } = await import(pathToFileURL(join(root, 'dist/app/stopping.js')).href);
+  const relay = { port: setting('PORT'), stopsWithinSeconds: setting('DRAIN_SECONDS') + LAST_RESORT_SECONDS };
+  for (const file of PLATFORM_FILES) {
+    const { problems, environment } = checkPlatform(file, readFileSync(join(root, file), 'utf8'), relay);
+    reportProblems(`${file}: reads, and has the keys and values that we rely on`, problems);
+    if (problems.length === 0) report(`${file}: its settings, by relay config`, relayConfig(environment));
   }
-  skip('deploy/fly.toml, render.yaml', 'program that checks them without an account', '');
+  notChecked(
+    PLATFORM_FILES.join(', '),
+    "the platform's own word: its schema is in no package, its program wants an account",
+  );
 }
 
+const checks = { compose, kubernetes, systemd, caddy, nginx, prometheus, image, proxies, platforms };
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !(name in checks));
+if (unknown.length > 0) throw new Error(`no check ${unknown.join(', ')}; there are ${Object.keys(checks).join(', ')}`);
+
 try {
-  for (const check of [compose, kubernetes, systemd, caddy, nginx, prometheus, image, proxies, platforms]) check();
+  for (const [name, check] of Object.entries(checks)) {
+    if (wanted.length === 0 || wanted.includes(name)) await check();
+  }
 } finally {
   rmSync(folder, { recursive: true });
 }
