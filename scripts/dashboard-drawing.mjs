@@ -21,7 +21,7 @@ const USUAL_THRESHOLDS = [
   { color: 'green', value: null },
   { color: 'red', value: 80 },
 ];
-const AXIS = { left: 46, right: 8, top: 6, bottom: 18 };
+const AXIS = { left: 54, right: 8, top: 6, bottom: 18 };
 
 /** @param {import('./dashboard-prometheus.mjs').Dashboard} dashboard @param {readonly Reading[]} readings @param {Range} range */
 export function pageOf(dashboard, readings, range) {
@@ -196,7 +196,7 @@ function scaleFor(values, unit) {
 /** @param {number} least */
 function roundStep(least) {
   const power = 10 ** Math.floor(Math.log10(least));
-  return power * /** @type {const} */ ([1, 2, 5, 10].find((factor) => factor * power >= least * 0.999) ?? 10);
+  return power * ([1, 2, 5, 10].find((factor) => factor * power >= least * 0.999) ?? 10);
 }
 
 /** @type {(value: number, unit: string, title: string) => string} */

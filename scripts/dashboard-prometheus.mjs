@@ -34,7 +34,7 @@ export class Prometheus {
     this.url = `http://127.0.0.1:${port}`;
   }
 
-  /** @param {Readonly<Record<string, string>>} targets host and port of each node, by its name */
+  /** Returns once every node has answered it. @param {Readonly<Record<string, string>>} targets host and port of each node, by its name */
   async start(targets) {
     const folder = temporary(mkdtempSync(join(tmpdir(), 'relay-prometheus-')));
     writeFileSync(join(folder, 'prometheus.yml'), JSON.stringify(configurationFor(targets)));
@@ -53,7 +53,7 @@ export class Prometheus {
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += String(data)));
     child.on('error', (error) => (output += error.message));
     const deadline = Date.now() + READY_WITHIN_MS;
-    while (!(await this.#isReady())) {
+    while (!(await this.#knows(Object.keys(targets).length))) {
       if (Date.now() > deadline || child.exitCode !== null) throw new Error(`Prometheus did not start: ${output}`);
       await pause(100);
     }
@@ -98,11 +98,11 @@ export class Prometheus {
       .map(({ name, health, lastError }) => `the rule ${name} is ${health}: ${lastError ?? ''}`);
   }
 
-  async #isReady() {
-    return fetch(`${this.url}/-/ready`).then(
-      ({ ok }) => ok,
-      () => false,
-    );
+  /** Whether so many nodes have answered it. @param {number} nodes */
+  async #knows(nodes) {
+    /** @type {{ data?: { result: { value: [number, string] }[] } } | null} */
+    const answer = await this.#ask('query', { query: 'sum(up{job="relay"})' }).catch(() => null);
+    return answer?.data?.result[0]?.value[1] === String(nodes);
   }
 
   /** @type {(what: string, query: Record<string, string>) => Promise<any>} */

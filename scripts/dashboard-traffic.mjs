@@ -138,20 +138,22 @@ async function writeTooFast(url) {
   socket.close();
 }
 
-/** Addresses that are none, and addresses that are somebody else's. @param {string} url */
+/** With a signature by nobody. @param {string} url */
 async function signInWrongly(url) {
+  const signature = `0x${'1b'.repeat(65)}`;
   for (let n = 0; n < 60; n++) {
-    const socket = await opened(url);
-    socket.send(JSON.stringify({ type: 'auth', address: n % 3 === 0 ? 'me' : `0x${n}` }));
+    const hello = { type: 'hello', v: 2, address: DEAF, deviceId: `other-${n % 3}`, challenge: true };
+    const socket = await signIn(url, DEAF, hello);
+    socket.send(JSON.stringify({ type: 'auth', address: DEAF, scheme: 'idena', signature }));
+    await once(socket, 'close');
     await pause(200);
-    socket.close();
   }
 }
 
 /** @param {string} url of the WebSocket */
 async function askTooOften(url) {
   for (let n = 0; n < 250; n++) {
-    await fetch(`${url.replace('ws', 'http')}/keys/${CHATTERER}`);
+    await fetch(`${url.replace('ws', 'http')}/api/status/${CHATTERER}`);
     await pause(30);
   }
 }

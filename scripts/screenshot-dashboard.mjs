@@ -14,6 +14,7 @@ import { PAGE_WIDTH, pageOf } from './dashboard-drawing.mjs';
 import { Prometheus } from './dashboard-prometheus.mjs';
 import { makeTraffic, TRAFFIC_LIMITS } from './dashboard-traffic.mjs';
 import { findBrowser } from './find-browser.mjs';
+import { indexedPng } from './indexed-png.mjs';
 
 /** @typedef {{ readings: import('./dashboard-prometheus.mjs').Reading[], range: import('./dashboard-prometheus.mjs').Range, problems: string[] }} Observed */
 
@@ -25,8 +26,8 @@ const LAST_SCRAPE_MS = 3_000;
 const MAY_BE_EMPTY = {};
 
 const { values: options } = parseArgs({ options: { save: { type: 'string' }, from: { type: 'string' } } });
-const executablePath = findBrowser();
-if (executablePath === null) throw new Error('no Chromium: npm run setup:test, or CHROMIUM_PATH');
+const browserPath = findBrowser() ?? '';
+if (browserPath === '') throw new Error('no Chromium: npm run setup:test, or CHROMIUM_PATH');
 /** @type {import('./dashboard-prometheus.mjs').Dashboard} */
 const dashboard = JSON.parse(readFileSync(new URL('deploy/monitoring/dashboards/relay.json', root), 'utf8'));
 /** @type {Observed} */
@@ -71,11 +72,13 @@ async function startable(redisUrl, random) {
 
 /** @param {Observed} observed */
 async function draw({ readings, range }) {
-  const browser = await chromium.launch({ executablePath, args: process.getuid?.() === 0 ? ['--no-sandbox'] : [] });
+  const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+  const browser = await chromium.launch({ executablePath: browserPath, args });
   const page = await browser.newPage({ viewport: { width: PAGE_WIDTH, height: 600 } });
   await page.setContent(pageOf(dashboard, readings, range));
   mkdirSync(new URL('docs/images/', root), { recursive: true });
-  await page.screenshot({ path: fileURLToPath(new URL('docs/images/dashboard.png', root)), fullPage: true });
+  const png = await indexedPng(page, await page.screenshot({ fullPage: true }));
+  writeFileSync(new URL('docs/images/dashboard.png', root), png);
   await browser.close();
   console.log('docs/images/dashboard.png');
 }
