@@ -46,7 +46,7 @@ const STYLE = `
   section.row { background: none; border: 0; font-size: 15px; font-weight: 500; line-height: 30px; padding-left: 4px }
   h2 { margin: 0; padding: 6px 8px 0; font-size: 13px; font-weight: 500; line-height: 18px; white-space: nowrap }
   svg { display: block } svg text { fill: #9fa7b3; font-size: 11px }
-  .value { position: absolute; inset: 22px 0 0; display: flex; align-items: center; justify-content: center; font-size: 34px; font-weight: 500 }
+  .value { position: absolute; inset: 20px 0 34%; display: flex; align-items: center; justify-content: center; font-size: 34px; font-weight: 500 }
   .spark { position: absolute; bottom: 0; left: 0 }
   ul { position: absolute; bottom: 4px; left: 8px; right: 8px; margin: 0; padding: 0; list-style: none; display: flex; flex-wrap: wrap; gap: 0 12px; font-size: 11px }
   li::before { content: ''; display: inline-block; width: 12px; height: 3px; border-radius: 2px; margin: 0 5px 3px 0; background: var(--color) }
@@ -95,26 +95,25 @@ function drawLines({ fieldConfig, title }, series, range, size) {
   const { unit, custom } = defaultsOf(fieldConfig, title);
   const { fillOpacity, lineWidth, stacking } = custom ?? { fillOpacity: 0, lineWidth: 1 };
   const isStacked = stacking?.mode === 'normal';
-  const sorted = [...series].sort((a, b) => a.name.localeCompare(b.name, 'en'));
-  const layers = isStacked ? stacked(sorted) : sorted.map(({ points }) => ({ points, floor: points.map(() => 0) }));
+  const layers = isStacked ? stacked(series) : series.map(({ points }) => ({ points, floor: points.map(() => 0) }));
   const scale = scaleFor(
     layers.flatMap(({ points }) => points.map(([, value]) => value)),
     unit,
   );
-  const legendLines = Math.ceil(sorted.reduce((sum, { name }) => sum + name.length * 6.2 + 30, 0) / (size.width - 16));
+  const legendLines = Math.ceil(series.reduce((sum, { name }) => sum + name.length * 6.2 + 30, 0) / (size.width - 16));
   const frame = {
     left: AXIS.left,
     top: AXIS.top,
     width: size.width - AXIS.left - AXIS.right,
     height: size.height - 26 - AXIS.top - AXIS.bottom - 16 * legendLines - 4,
   };
-  const colors = sorted.map((_, i) => PALETTE[i % PALETTE.length] ?? '');
+  const colors = series.map((_, i) => PALETTE[i % PALETTE.length] ?? '');
   const drawn = layers.map(({ points, floor }, i) => {
     const { line, area } = paths(points, floor, { frame, scale, range });
     return `<path d="${area}" fill="${colors[i]}" opacity="${fillOpacity / 100}"/>
       <path d="${line}" fill="none" stroke="${colors[i]}" stroke-width="${lineWidth}" stroke-linejoin="round"/>`;
   });
-  const legend = sorted.map(({ name }, i) => `<li style="--color: ${colors[i]}">${escaped(name)}</li>`);
+  const legend = series.map(({ name }, i) => `<li style="--color: ${colors[i]}">${escaped(name)}</li>`);
   return `<svg width="${size.width}" height="${frame.height + AXIS.top + AXIS.bottom}">
       ${grid({ frame, scale, range }, (value) => formatted(value, unit, title))}${drawn.join('')}</svg><ul>${legend.join('')}</ul>`;
 }

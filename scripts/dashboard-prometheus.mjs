@@ -17,7 +17,7 @@ import { start, temporary } from '../test/drill/child.mjs';
  * @typedef {{ title: string, panels: readonly Panel[], templating: { list: readonly { type: string, label: string, current: { text?: string } }[] } }} Dashboard
  * @typedef {{ metric: Record<string, string>, values: [number, string][] }} Found
  * @typedef {{ name: string, points: readonly (readonly [number, number])[] }} Series  points: seconds since 1970, value
- * @typedef {{ panel: Panel, series: readonly Series[], problems: readonly string[] }} Reading
+ * @typedef {{ panel: Panel, series: readonly Series[], refused: readonly string[], empty: readonly string[] }} Reading  refused, empty: expressions
  * @typedef {{ from: number, to: number, step: number }} Range  in seconds
  */
 
@@ -54,7 +54,8 @@ export class Prometheus {
     child.on('error', (error) => (output += error.message));
     const deadline = Date.now() + READY_WITHIN_MS;
     while (!(await this.#knows(Object.keys(targets).length))) {
-      if (Date.now() > deadline || child.exitCode !== null) throw new Error(`Prometheus did not start: ${output}`);
+      if (Date.now() > deadline || child.exitCode !== null || child.pid === undefined)
+        throw new Error(`Prometheus did not start: ${output}`);
       await pause(100);
     }
   }
@@ -70,7 +71,8 @@ export class Prometheus {
   async read(panel, range) {
     /** @type {Series[]} */
     const series = [];
-    const problems = [];
+    const refused = [];
+    const empty = [];
     for (const target of panel.targets ?? []) {
       /** @type {{ status: string, error?: string, data?: { result: Found[] } }} */
       const answer = await this.#ask('query_range', {
@@ -79,12 +81,12 @@ export class Prometheus {
         end: String(range.to),
         step: String(range.step),
       });
-      if (answer.status !== 'success') problems.push(`Prometheus refuses ${target.expr}: ${answer.error}`);
       const found = seriesOf(answer.data?.result ?? [], target);
-      if (answer.status === 'success' && found.length === 0) problems.push(`no data for ${target.expr}`);
+      if (answer.status !== 'success') refused.push(`${target.expr}: ${answer.error}`);
+      else if (found.length === 0) empty.push(target.expr);
       series.push(...found);
     }
-    return { panel, series, problems };
+    return { panel, series, refused, empty };
   }
 
   /** Rules that could not be evaluated, with why. */

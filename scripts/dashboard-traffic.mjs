@@ -17,6 +17,7 @@ import { Population } from '../test/drill/population.mjs';
  */
 
 const DOMAIN = 'relay.example';
+const ADMIN_TOKEN = 'only-for-this-picture-0123456789abcdef';
 /** Low enough that what is done here runs into them. */
 export const TRAFFIC_LIMITS = {
   SEND_RATE_PER_SECOND: '20',
@@ -25,6 +26,7 @@ export const TRAFFIC_LIMITS = {
   RATE_LIMIT_MAX_REQUESTS: '100',
   DRAIN_SECONDS: '8',
   PUBLIC_DOMAIN: DOMAIN,
+  ADMIN_TOKEN,
 };
 const SHAPE = { addresses: 80, twoDevices: 25, classicOnly: false, salt: 1 };
 const ARRIVALS_PER_SECOND = 4;
@@ -32,13 +34,15 @@ const AWAY = Array.from({ length: 8 }, (_, i) => `0xa3${(i + 1).toString(16).pad
 const DEAF = `0xdeaf${'0'.repeat(36)}`;
 const CHATTERER = `0xc4a7${'0'.repeat(36)}`;
 const SIGNERS = 6;
+/** So that what happened last is in a scrape. */
+const LAST_SCRAPE_MS = 3_000;
 
-/** Takes about 105 s. @param {World} world @param {Random} random */
+/** Takes 107 s. @param {World} world @param {Random} random */
 export async function makeTraffic({ redis, nodes }, random) {
   const urls = nodes.map(({ url }) => url);
   const population = new Population(SHAPE, { urls, history: new History(), random: random.fork('clients') });
   const quiet = new Load(population, random.fork('quiet'), 30);
-  const lively = new Load(population, random.fork('lively'), 45);
+  const lively = new Load(population, random.fork('lively'), 45, 'lively');
   const [first, second, third] = nodes;
   /** Second of the run → what happens then. @type {readonly [number, () => unknown][]} */
   const happenings = [
@@ -58,8 +62,9 @@ export async function makeTraffic({ redis, nodes }, random) {
     [72, () => redis.pause()],
     [75, () => redis.resume()],
     [80, () => writeTooFast(second.url)],
-    [84, () => third.stop('SIGTERM')],
-    [96, () => third.start()],
+    [84, () => drain(third.url)],
+    [95, () => third.stop('SIGTERM')],
+    [99, () => third.start()],
     [104, () => quiet.stop()],
   ];
   await happenInTurn(happenings);
@@ -75,6 +80,8 @@ async function happenInTurn(happenings) {
     Promise.resolve(happen()).catch((/** @type {unknown} */ error) => failures.push(error));
     if (failures.length > 0) throw failures[0];
   }
+  await pause(LAST_SCRAPE_MS);
+  if (failures.length > 0) throw failures[0];
 }
 
 /** @param {Population} population */
@@ -156,6 +163,17 @@ async function askTooOften(url) {
     await fetch(`${url.replace('ws', 'http')}/api/status/${CHATTERER}`);
     await pause(30);
   }
+}
+
+/** As an operator does before the node is stopped. @param {string} url of the WebSocket */
+async function drain(url) {
+  const api = `${url.replace('ws', 'http')}/admin/api`;
+  const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+  /** @type {{ nodes: { node: string, isThis: boolean }[] }} */
+  const overview = /** @type {any} */ (await (await fetch(`${api}/overview`, { headers })).json());
+  const here = overview.nodes.find(({ isThis }) => isThis);
+  const { status } = await fetch(`${api}/nodes/${here?.node ?? ''}/drain`, { method: 'PUT', headers });
+  if (status !== 200) throw new Error(`the order to drain was answered with ${status}`);
 }
 
 /** @type {(url: string, address: string, frame?: object) => Promise<WebSocket>} */

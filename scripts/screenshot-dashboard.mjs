@@ -2,7 +2,6 @@
 // their own expressions while three relays had traffic and faults. Fails where one is refused, or finds nothing without a reason.
 // --save FILE keeps the answers; --from FILE draws those again.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
@@ -20,8 +19,6 @@ import { indexedPng } from './indexed-png.mjs';
 
 const root = new URL('../', import.meta.url);
 const STEP_SECONDS = 1;
-/** So that the last scrape is in. */
-const LAST_SCRAPE_MS = 3_000;
 /** Panels with an expression that finds nothing in this run, with the reason. @type {Readonly<Record<string, string>>} */
 const MAY_BE_EMPTY = {};
 
@@ -51,14 +48,19 @@ async function observe() {
   await prometheus.start({ [names[0]]: first.metrics, [names[1]]: second.metrics, [names[2]]: third.metrics });
   const from = Math.floor(Date.now() / 1000);
   await makeTraffic({ redis, nodes: [first.node, second.node, third.node] }, random);
-  await pause(LAST_SCRAPE_MS);
   const range = { from, to: Math.floor(Date.now() / 1000), step: STEP_SECONDS };
   const readings = [];
   for (const panel of dashboard.panels) readings.push(await prometheus.read(panel, range));
-  const problems = readings
-    .filter(({ panel }) => MAY_BE_EMPTY[panel.title] === undefined)
-    .flatMap((reading) => reading.problems.map((problem) => `${reading.panel.title}: ${problem}`));
-  return { readings, range, problems: [...problems, ...(await prometheus.ruleProblems())] };
+  return { readings, range, problems: [...readings.flatMap(problemsOf), ...(await prometheus.ruleProblems())] };
+}
+
+/** @param {import('./dashboard-prometheus.mjs').Reading} reading */
+function problemsOf({ panel: { title }, refused, empty }) {
+  const unexpected = MAY_BE_EMPTY[title] === undefined ? empty : [];
+  return [
+    ...refused.map((what) => `${title}: Prometheus refuses ${what}`),
+    ...unexpected.map((expression) => `${title}: no data for ${expression}`),
+  ];
 }
 
 /** @param {string} redisUrl @param {Random} random */
