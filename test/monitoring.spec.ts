@@ -65,3 +65,14 @@ describe.each(['rules/alerts.yml', 'alerts.test.yml', 'dashboards/relay.json'])(
     expect(wrong).toEqual([]);
   });
 });
+
+describe('the dashboard', () => {
+  it('says when a single figure is red: without thresholds Grafana makes everything above 80 so', () => {
+    const { panels } = JSON.parse(read('dashboards/relay.json')) as {
+      panels: { title: string; type: string; fieldConfig?: { defaults: { thresholds?: object } } }[];
+    };
+    const stats = panels.filter(({ type }) => type === 'stat');
+    expect(stats.length).toBeGreaterThan(0);
+    expect(stats.filter(({ fieldConfig }) => fieldConfig?.defaults.thresholds === undefined)).toEqual([]);
+  });
+});

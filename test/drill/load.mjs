@@ -19,11 +19,12 @@ export class Load {
   /** @type {NodeJS.Timeout | null} */
   #timer = null;
 
-  /** @param {Population} population @param {Random} random @param {number} perSecond */
-  constructor(population, random, perSecond) {
+  /** `prefix`: of message ids, where two of them drive one population. @param {Population} population @param {Random} random @param {number} perSecond */
+  constructor(population, random, perSecond, prefix = 'm') {
     this.population = population;
     this.random = random;
     this.perSecond = perSecond;
+    this.prefix = prefix;
   }
 
   start() {
@@ -42,7 +43,7 @@ export class Load {
 
   /** @type {(sender: Client, to?: string) => { to: string, messageId: string, content: string }} */
   nextMessage(sender, to = this.#recipientFor(sender.identity.address)) {
-    const messageId = `m-${++this.#count}`;
+    const messageId = `${this.prefix}-${++this.#count}`;
     return { to, messageId, content: this.#content(messageId) };
   }
 

@@ -111,7 +111,7 @@ export class RelayNode {
     const { next, port, env } = this.options;
     const main = this.#isNext && next ? next : this.options.main;
     const fixed = { NODE_ENV: 'production', AUTH_MODE: 'open', HOST: '127.0.0.1', LOG_LEVEL: 'info' };
-    const settings = { PATH: process.env.PATH, ...fixed, ...LIMITS, ...env, PORT: String(port), METRICS_PORT: '0' };
+    const settings = { PATH: process.env.PATH, METRICS_PORT: '0', ...fixed, ...LIMITS, ...env, PORT: String(port) };
     const child = start(process.execPath, [main], settings);
     let lastWords = '';
     child.stderr.on('data', (data) => (lastWords = (lastWords + String(data)).slice(-1000)));
