@@ -60,7 +60,8 @@ export class AuthGuard implements CanActivate {
     if (rule === undefined) this.logger.error('a call has no rule and is refused', undefined, { route });
     const address = addressIn(request, rule);
     const isOperators = rule?.who === 'admin' || rule?.who === 'operator';
-    if (isOperators) this.audit(context, route, address);
+    // Without an operator there is nothing to call, and nobody to write it down for.
+    if (isOperators && (this.admin.isSet || rule.who === 'admin')) this.audit(context, route, address);
     const caller = await this.identify(request, route, address, isOperators);
     request.caller = caller;
     if (!isOperators && caller.kind === 'admin') this.audit(context, route, address);
@@ -70,11 +71,12 @@ export class AuthGuard implements CanActivate {
   /** Whoever tries tokens for what is an operator's is kept from trying many. */
   private async identify(request: Request, route: string, address: Address | null, isOperators: boolean) {
     const network = networkOf(request.ip ?? '');
-    if (isOperators && request.headers.authorization !== undefined) await this.limits.mayTry(network);
+    const isGuarded = isOperators && this.admin.isSet;
+    if (isGuarded) await this.limits.mayTry(network);
     try {
       return await this.authorization.admit(route, address, request.headers.authorization);
     } catch (error) {
-      if (isOperators && error instanceof RelayError && error.code === 'auth_failed') await this.limits.failed(network);
+      if (isGuarded && error instanceof RelayError) await this.limits.failed(network);
       throw error;
     }
   }
@@ -88,7 +90,8 @@ export class AuthGuard implements CanActivate {
       const outcome = response.writableFinished ? response.statusCode : 'cut';
       const id = String(response.getHeader(REQUEST_ID));
       const by = this.nameOf(request.caller);
-      const isRoutine = ROUTE_RULES.get(route)?.isPolled === true && outcome === 200;
+      // Whoever tries too often fills no log.
+      const isRoutine = outcome === 429 || (outcome === 200 && ROUTE_RULES.get(route)?.isPolled === true);
       if (isRoutine && !this.isNews(`${route} ${address} ${by} ${network}`)) return;
       this.logger.info('admin call', { request: id, route, address, by, outcome, network });
     });

@@ -72,15 +72,17 @@ export class AuthService {
    * with `auth_required` where the relay believes nobody.
    */
   async believe(address: Address): Promise<void> {
-    this.parts.bans.refuse(address);
+    // Where nobody is believed, nobody learns who is banned without being it.
+    if (this.options.mode === 'open') this.parts.bans.refuse(address);
     if (await this.parts.sessions.hasSignedIn(address)) throw new RelayError('downgrade_refused');
     if (this.options.mode === 'signed') throw new RelayError('auth_required');
   }
 
   /** The same as a question. */
   async isBelieved(address: Address): Promise<boolean> {
+    if (this.options.mode === 'signed') return false;
     this.parts.bans.refuse(address);
-    return this.options.mode === 'open' && !(await this.parts.sessions.hasSignedIn(address));
+    return !(await this.parts.sessions.hasSignedIn(address));
   }
 
   /** The session of a token; `null` for what is none, expired, or revoked. */
@@ -106,7 +108,6 @@ export class AuthService {
 
   /** `host`: as the client asked for it. Throws `unsupported` where the relay has no name that could be signed. */
   private challenge(address: Address, host: string | undefined): Challenge {
-    this.parts.bans.refuse(address);
     const domain = this.options.domainOf(host);
     const { clock } = this.parts;
     const expiresAtSeconds = Math.floor((clock.now() + CHALLENGE_MS) / 1000);

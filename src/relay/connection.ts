@@ -79,6 +79,9 @@ export interface Joined {
  * a thousand connections that flood, what somebody else sends waits behind so many of each.
  */
 const MAX_SENDS_IN_FLIGHT = 64;
+/** A store that is slow must not keep a send from its answer: after so long as many as this may be in flight. */
+const MAX_SENDS_TO_SLOW_STORE = 1024;
+const STORE_PATIENCE_MS = 1_000;
 /** Frames of one connection that are handled before the others have their turn. */
 const FRAMES_PER_TURN = 32;
 const MAX_TOLD_READ = 256;
@@ -121,6 +124,8 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
   private rest: Flushable | null = null;
   private isRestScheduled = false;
   private sendsInFlight = 0;
+  /** Since when as many as there may be are in flight, monotonic ms; Infinity: there are fewer. */
+  private fullSince = Infinity;
   private isPaused = false;
   /** Messages whose `delivered` came by the mailbox before the store's answer to the send itself; made when first needed. */
   private toldEarly: Set<string> | null = null;
@@ -351,11 +356,14 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
 
   /** A send or a receipt is on its way to the store; too many at once and the client is read no further. */
   sendStarted(): void {
-    if (++this.sendsInFlight >= MAX_SENDS_IN_FLIGHT) this.pause();
+    if (++this.sendsInFlight < MAX_SENDS_IN_FLIGHT) return;
+    if (this.fullSince === Infinity) this.fullSince = this.host.now();
+    if (this.isStoreBehind()) this.pause();
   }
 
   sendEnded(): void {
     this.sendsInFlight--;
+    if (this.sendsInFlight < MAX_SENDS_IN_FLIGHT) this.fullSince = Infinity;
     if (this.sendsInFlight === 0) {
       this.toldEarly = null;
       this.whenSent?.();
@@ -365,7 +373,11 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
 
   close(code: CloseCode): void {
     this.endedBecause ??= code;
+    // What came behind the reason for it does not count any more.
+    this.inbox = [];
     this.link.close(code);
+    // Its answer to the closing handshake is still to be read.
+    this.link.resumeReading();
     this.closed();
   }
 
@@ -390,8 +402,6 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
     if (!this.link.isOpen) return;
     this.link.send(encodeFrame({ type: 'going_away', reconnectAfterMs }));
     this.close(1012);
-    // Its answer to the closing handshake is still to be read.
-    this.link.resumeReading();
   }
 
   /** An acknowledgement was not stored: the next tick tries again. */
@@ -620,13 +630,18 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
       this.turnNumber = this.link.turnNumber;
       this.handledInTurn = 0;
     }
-    if (this.sendsInFlight >= MAX_SENDS_IN_FLIGHT || this.handledInTurn >= FRAMES_PER_TURN) return false;
+    if (this.isStoreBehind() || this.handledInTurn >= FRAMES_PER_TURN) return false;
     this.handledInTurn++;
     return true;
   }
 
+  private isStoreBehind(): boolean {
+    if (this.sendsInFlight < MAX_SENDS_IN_FLIGHT) return false;
+    return this.sendsInFlight >= MAX_SENDS_TO_SLOW_STORE || this.host.now() - this.fullSince < STORE_PATIENCE_MS;
+  }
+
   private handleRestLater(): void {
-    if (this.isRestScheduled || this.sendsInFlight >= MAX_SENDS_IN_FLIGHT) return;
+    if (this.isRestScheduled || this.isStoreBehind()) return;
     this.isRestScheduled = true;
     this.rest ??= { flush: () => this.handleRest() };
     this.link.afterOthers(this.rest);
@@ -634,9 +649,8 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
 
   private handleRest(): void {
     this.isRestScheduled = false;
-    let count = 0;
-    while (count < this.inbox.length && this.isOpen && this.mayHandleNext()) this.process(this.inbox[count++]!);
-    this.inbox.splice(0, count);
+    // Also where its end is on the way: what came before that counts.
+    while (this.inbox.length > 0 && this.state === 'open' && this.mayHandleNext()) this.process(this.inbox.shift()!);
     if (this.inbox.length > 0) this.handleRestLater();
     else this.resumeWhenPossible();
   }
@@ -650,8 +664,8 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
 
   private resumeWhenPossible(): void {
     if (!this.isPaused || this.isStopped || this.state === 'signing-in' || this.link.isCongested) return;
-    if (this.sendsInFlight >= MAX_SENDS_IN_FLIGHT / 2) return;
     if (this.inbox.length > 0) return this.handleRestLater();
+    if (this.sendsInFlight >= MAX_SENDS_IN_FLIGHT / 2 && (this.isStoreBehind() || this.fullSince === Infinity)) return;
     this.isPaused = false;
     this.liveness.heard(this.host.now());
     this.link.resumeReading();

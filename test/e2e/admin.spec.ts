@@ -6,6 +6,8 @@ import { Device } from '../support/device.js';
 import { type Answer, call, expectProblem } from '../support/http-call.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { type RunningRelay, startRelay } from '../support/relay.js';
+import { SignedDevice } from '../support/signed-device.js';
+import { SigningKey } from '../support/signing.js';
 
 const ALICE = addressOf(1) as Address;
 const BOB = addressOf(2) as Address;
@@ -207,6 +209,43 @@ describe('an operator', () => {
   describe('bans an address', () => {
     afterEach(() => relay.stop());
 
+    it('which only whoever has its key is told of, where nobody is believed', async () => {
+      await start({ AUTH_MODE: 'signed', PUBLIC_DOMAIN: 'relay.example' });
+      const key = SigningKey.of(1);
+      const { token } = await SignedDevice.signIn(relay.wsUrl, key);
+      await ask('PUT', `/bans/${key.address}`, {});
+      const device = await SignedDevice.connect(relay.wsUrl, key);
+      device.hello();
+      const nonce = await device.nonce();
+      const stranger = await SignedDevice.connect(relay.wsUrl, key, 'other');
+      stranger.hello({ token: 'rs_x' });
+      stranger.answer(await stranger.nonce(), { signature: SigningKey.of(2).sign('x') });
+      expect(await stranger.refusal()).toEqual(['auth_failed', 4401]);
+      device.answer(nonce);
+      expect(await device.refusal()).toEqual(['forbidden', 4403]);
+      const resumed = await SignedDevice.connect(relay.wsUrl, key);
+      resumed.hello({ token });
+      expect(await resumed.refusal()).toEqual(['forbidden', 4403]);
+      const { status } = await call(relay.port, { path: `/api/messages/${key.address}` });
+      expect(status).toBe((await call(relay.port, { path: `/api/messages/${ALICE}` })).status);
+    });
+
+    it('whose calls a stranger tries many times, which fills no log', async () => {
+      await start({ AUTH_MODE: 'signed', PUBLIC_DOMAIN: 'relay.example', TRUST_PROXY: '1' });
+      const tries = async (): Promise<number> => {
+        const headers = { 'x-forwarded-for': '10.0.0.7' };
+        return (await call(relay.port, { path: '/admin/api/overview', headers })).status;
+      };
+      const statuses = [];
+      for (let n = 0; n < 70; n++) statuses.push(await tries());
+      expect([statuses[0], statuses.at(-1)]).toEqual([401, 429]);
+      const lines = () => relay.log().split('admin call').length - 1;
+      const before = lines();
+      for (let n = 0; n < 20; n++) await tries();
+      expect(lines()).toBe(before);
+      expect((await ask('GET', '/overview', undefined, { 'x-forwarded-for': '10.0.0.8' })).status).toBe(200);
+    });
+
     it('which is closed, and refused wherever it comes in', async () => {
       await start({ AUTH_MODE: 'open' });
       const token = await issue(BOB, 'phone');
@@ -219,8 +258,6 @@ describe('an operator', () => {
       for (const opening of [
         { type: 'auth', address: ALICE },
         { type: 'hello', v: 2, address: ALICE, deviceId: 'phone' },
-        { type: 'hello', v: 2, address: ALICE, deviceId: 'phone', challenge: true },
-        { type: 'hello', v: 2, address: ALICE, deviceId: 'phone', token: 'rs_x' },
       ]) {
         const client = await ClassicClient.connect(relay.wsUrl);
         client.send(opening);
