@@ -37,7 +37,7 @@ async function start(settings: Settings): Promise<void> {
   if (environment === 'production' && publicDomain === '') logger.warn('no PUBLIC_DOMAIN: nobody can sign in');
   if (storage === 'memory') logger.warn('STORAGE=memory: everything is forgotten when the relay stops');
   const url = await listen(app, settings);
-  logger.info('relay listening', { url, docs: `${url}/docs` });
+  logger.info('relay listening', { url, docs: `${url}/docs`, ...(settings.demo ? { demo: `${url}/demo` } : {}) });
 }
 
 function fatal(logger: Logger, error: unknown): void {

@@ -6,10 +6,12 @@ import type { Terminal } from './terminal.js';
 /** Every setting as the relay would take it, and where from. */
 export async function config(terminal: Terminal, { json = false }: { json?: boolean }): Promise<number> {
   const { settings, sources } = await readSettingsWithSources();
-  const rows = SETTING_ROWS.map(({ name, property, isSecret = false }) => {
+  const rows = SETTING_ROWS.map(({ name, property, unit, isSecret = false }) => {
     const value = (settings as unknown as Record<string, unknown>)[property];
     const source = sources.get(name) ?? 'default';
-    return { name, value: isSecret ? hidden(value, source) : value, source };
+    // What is not `true or false` and false all the same is off: `TRUST_PROXY`.
+    const shown = value === false && !unit.startsWith('true or false') ? 'off' : value;
+    return { name, value: isSecret ? hidden(shown, source) : shown, source };
   });
   if (json) terminal.out(`${JSON.stringify(rows)}\n`);
   else {
@@ -29,6 +31,5 @@ function hidden(value: unknown, source: string): unknown {
 }
 
 function textOf(value: unknown): string {
-  if (Array.isArray(value)) return value.join(',');
-  return value === false ? 'off' : String(value);
+  return Array.isArray(value) ? value.join(',') : String(value);
 }
