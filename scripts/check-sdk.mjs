@@ -115,7 +115,9 @@ async function openPage(browser, folder, url) {
   const server = createServer((request, response) => {
     if (request.url === '/told') {
       void text(request).then((body) => {
-        told.push(/** @type {Told} */ (JSON.parse(body)));
+        /** @type {unknown} */
+        const heard = JSON.parse(body);
+        told.push(/** @type {Told} */ (heard));
         wake();
       });
     }
