@@ -166,6 +166,37 @@ describe('the demo page, in two windows', () => {
     );
 
     it(
+      'pairs two windows where the key of the second one is long in coming',
+      async () => {
+        let publish = (): void => undefined;
+        const held = new Promise<void>((resolve) => (publish = resolve));
+        const one = new DemoWindow(await context.newPage());
+        await one.page.goto(`http://localhost:${relay.port}/demo`);
+        await one.is('Connected');
+        let isAsked = (): void => undefined;
+        const asked = new Promise<void>((resolve) => (isAsked = resolve));
+        await context.route('**/api/public-keys', async (route) => {
+          isAsked();
+          await held;
+          await route.continue();
+        });
+        const two = new DemoWindow(await context.newPage());
+        await two.page.goto(`http://localhost:${relay.port}/demo#to=${await one.ownAddress()}`);
+        await two.find('#presence').filter({ hasText: 'online' }).waitFor();
+        await asked;
+        // Nothing in it says who they are, until what it is sealed with can be looked up.
+        await two.page.getByText('What the relay sees').click();
+        const frames = two.find('#frame-list').filter({ hasText: 'presence' });
+        expect((await frames.innerText()).replaceAll(/\s/g, '')).not.toContain('"type":"message"');
+        publish();
+        await one.find('#chat').waitFor();
+        await two.say('here I am');
+        await two.ticks('here I am', 'read');
+      },
+      TEST_WITHIN_MS,
+    );
+
+    it(
       'counts as read only what stands in a window in front',
       async () => {
         await second.inFront(false);
