@@ -1,6 +1,7 @@
 import { type ClientOptions, connect as connectAnywhere, RelayClient } from './client.js';
 import type { SocketConstructor } from './environment.js';
 
+export { fileIdentity } from './identity.file.js';
 export { FileStore } from './store.file.js';
 
 /** Node's own from 22 on, else that of `ws`, which has to be installed then. */

@@ -51,9 +51,14 @@ describe('the demo page, in two windows', () => {
     async function killAndRestart(meanwhile: () => Promise<void>): Promise<void> {
       await relay.stop('SIGKILL');
       await first.is('Reconnecting');
+      // It passes: nobody is told to throw a key away.
+      const notice = first.find('#notice').filter({ hasText: /cannot be reached|another is tried/ });
+      await notice.waitFor();
+      expect(await notice.getByRole('button').count()).toBe(0);
       await meanwhile();
       await start(new URL(relay.url).port);
       await first.reconnect();
+      await notice.waitFor({ state: 'detached' });
     }
 
     beforeEach(async () => {
@@ -161,6 +166,61 @@ describe('the demo page, in two windows', () => {
         expect(await second.saidBy('They')).toHaveLength(2);
         expect(Number(await first.find('#peak').innerText())).toBeGreaterThan(0);
         expect([...first.complaints, ...second.complaints]).toEqual([]);
+      },
+      TEST_WITHIN_MS,
+    );
+
+    it(
+      'has nothing to send before there is somebody, and asks before it throws a key away',
+      async () => {
+        const alone = new DemoWindow(await context.newPage());
+        await alone.page.goto(`http://localhost:${relay.port}/demo`);
+        await alone.is('Connected');
+        expect(await alone.find('#burst-send').isDisabled()).toBe(true);
+        expect(await first.find('#burst-send').isEnabled()).toBe(true);
+
+        const before = await alone.ownAddress();
+        await alone.page.getByText('What the ticks mean').click();
+        const asked = alone.page.waitForEvent('dialog');
+        const pressed = alone.find('#start-over').click();
+        await (await asked).dismiss();
+        await pressed;
+        expect(await alone.ownAddress()).toBe(before);
+        alone.page.once('dialog', (dialog) => void dialog.accept());
+        await Promise.all([alone.page.waitForEvent('load'), alone.find('#start-over').click()]);
+        await alone.is('Connected');
+        expect(await alone.ownAddress()).not.toBe(before);
+      },
+      TEST_WITHIN_MS,
+    );
+
+    it(
+      'pairs two windows where the key of the second one is long in coming',
+      async () => {
+        let publish = (): void => undefined;
+        const held = new Promise<void>((resolve) => (publish = resolve));
+        const one = new DemoWindow(await context.newPage());
+        await one.page.goto(`http://localhost:${relay.port}/demo`);
+        await one.is('Connected');
+        let isAsked = (): void => undefined;
+        const asked = new Promise<void>((resolve) => (isAsked = resolve));
+        await context.route('**/api/public-keys', async (route) => {
+          isAsked();
+          await held;
+          await route.continue();
+        });
+        const two = new DemoWindow(await context.newPage());
+        await two.page.goto(`http://localhost:${relay.port}/demo#to=${await one.ownAddress()}`);
+        await two.find('#presence').filter({ hasText: 'online' }).waitFor();
+        await asked;
+        // Nothing in it says who they are, until what it is sealed with can be looked up.
+        await two.page.getByText('What the relay sees').click();
+        const frames = two.find('#frame-list').filter({ hasText: 'presence' });
+        expect((await frames.innerText()).replaceAll(/\s/g, '')).not.toContain('"type":"message"');
+        publish();
+        await one.find('#chat').waitFor();
+        await two.say('here I am');
+        await two.ticks('here I am', 'read');
       },
       TEST_WITHIN_MS,
     );

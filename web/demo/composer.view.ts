@@ -14,6 +14,7 @@ const IDLE_AFTER_MS = 3_000;
 export class ComposerView {
   private readonly text = byId('text', HTMLTextAreaElement);
   private readonly form = byId('composer', HTMLFormElement);
+  private readonly burstButton = byId('burst-send', HTMLButtonElement);
   private toldAt = -Infinity;
   private idleTimer = 0;
 
@@ -36,6 +37,11 @@ export class ComposerView {
     });
   }
 
+  /** There is somebody to write to. */
+  allowBurst(): void {
+    this.burstButton.disabled = false;
+  }
+
   focus(): void {
     this.text.focus({ preventScroll: true });
   }
@@ -49,10 +55,9 @@ export class ComposerView {
   }
 
   private async burst(): Promise<void> {
-    const button = byId('burst-send', HTMLButtonElement);
-    button.disabled = true;
+    this.burstButton.disabled = true;
     await this.actions.burst(Number(byId('burst-count', HTMLSelectElement).value));
-    button.disabled = false;
+    this.burstButton.disabled = false;
   }
 
   /** Not each key: the relay counts these frames as it counts messages. */

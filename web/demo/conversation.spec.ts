@@ -33,11 +33,14 @@ describe('the conversation', () => {
     expect(changes.map(({ status }) => status)).toEqual(['waiting', 'queued', 'delivered', 'read']);
   });
 
-  it('counts as read what stands before what was read, but not what was refused', () => {
-    for (const id of ['a', 'b', 'c', 'd']) conversation.text(id, id);
+  it('counts as read what was delivered before what was read, but not what was refused or never came', () => {
+    for (const id of ['a', 'b', 'c', 'd', 'e', 'f']) conversation.text(id, id);
+    conversation.receipt({ kind: 'delivered', messageId: 'a' });
     conversation.failed('b');
-    conversation.receipt({ kind: 'read', messageId: 'c' });
-    expect(statuses()).toEqual(['read', 'failed', 'read', 'waiting']);
+    conversation.receipt({ kind: 'queued', messageId: 'c' });
+    conversation.receipt({ kind: 'read', messageId: 'e' });
+    conversation.receipt({ kind: 'delivered', messageId: 'f' });
+    expect(statuses()).toEqual(['read', 'failed', 'queued', 'waiting', 'read', 'delivered']);
   });
 
   it('tells the newest unseen message of theirs once', () => {

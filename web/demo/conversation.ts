@@ -109,12 +109,15 @@ export class Conversation {
     await this.data.write(changes);
   }
 
-  /** Who has seen one has seen what stands before it: they come in order. */
+  /**
+   * Who has seen one has seen what came before it. What never came stays as it is: a relay in memory may have forgotten it while its
+   * sender was already told that it is there.
+   */
   private readUpTo(last: Entry | undefined): void {
     if (last === undefined) return;
-    for (const entry of this.all) {
-      if (entry.isMine && entry.sequence <= last.sequence) this.advance(entry, 'read');
-    }
+    const earlier = this.all.filter(({ isMine, sequence }) => isMine && sequence < last.sequence);
+    for (const entry of earlier) if (entry.status === 'delivered') this.advance(entry, 'read');
+    this.advance(last, 'read');
   }
 
   private advance(entry: Entry, status: Status): void {

@@ -22,9 +22,18 @@ const pairing = new PairingView();
 const peerView = new PeerView();
 const log = new LogView(() => look());
 
+const composer = new ComposerView({
+  say: (text) => person.say(text),
+  typing: (isTyping) => person.typing(isTyping),
+  burst: (count) => person.burst(count).catch(() => notice.tell('Not all of them could be put into the outbox.')),
+});
+
 const person = await Person.open(sessionStorage, webSocketUrl(), {
   stateChanged,
-  peerChanged: (peer) => peerView.show(peer),
+  peerChanged: (peer) => {
+    peerView.show(peer);
+    composer.allowBurst();
+  },
   presenceChanged: (presence) => peerView.present(presence),
   typingChanged: (isTyping) => peerView.types(isTyping),
   entryChanged: (entry) => log.show(entry),
@@ -33,7 +42,7 @@ const person = await Person.open(sessionStorage, webSocketUrl(), {
   told: (text) => notice.tell(text),
   strangerWrote: (from) => {
     const text = `Somebody else wrote: ${shortAddress(from)}.`;
-    notice.offer(text, 'Talk to them instead', () => void talkTo(from));
+    notice.offer(text, { action: 'Talk to them instead', run: () => void talkTo(from) });
   },
 });
 
@@ -41,11 +50,6 @@ const connection = new ConnectionView({
   goOnline: () => person.goOnline(),
   goOffline: () => void person.goOffline(),
   retryNow: () => person.retryNow(),
-});
-const composer = new ComposerView({
-  say: (text) => person.say(text),
-  typing: (isTyping) => person.typing(isTyping),
-  burst: (count) => person.burst(count).catch(() => notice.tell('Not all of them could be put into the outbox.')),
 });
 
 begin();
@@ -58,10 +62,7 @@ function begin(): void {
   for (const event of ['focus', 'visibilitychange'] as const) window.addEventListener(event, look, true);
   window.addEventListener('online', () => person.retryNow());
   window.addEventListener('hashchange', followLink);
-  byId('start-over', HTMLButtonElement).addEventListener('click', () => {
-    history.replaceState(null, '', location.pathname);
-    startOver();
-  });
+  byId('start-over', HTMLButtonElement).addEventListener('click', askToStartOver);
   byId('legend', HTMLElement).replaceChildren(...legend());
   setInterval(showFigures, FIGURES_EVERY_MS);
   person.goOnline();
@@ -93,8 +94,11 @@ async function talkTo(peer: Address): Promise<void> {
 function stateChanged(event: ClientEvents['state']): void {
   connection.show(event);
   if (event.state === 'stopped' || event.state === 'waiting') peerView.unknown();
+  if (event.state === 'online' || event.state === 'stopped') notice.withdraw();
   if (event.error === undefined) return;
-  notice.offer(`${event.error.message}.`, 'Start with a new key', startOver);
+  // What passes is tried again by itself, with the same key.
+  const offer = event.state === 'stopped' ? { action: 'Start with a new key', run: askToStartOver } : undefined;
+  notice.keep(`${event.error.message}.`, offer);
 }
 
 /** Read is what stands on a screen that somebody looks at: the window in front, at the end of the conversation. */
@@ -116,6 +120,12 @@ function showFigures(): void {
   byId('rate', HTMLElement).textContent = rate.perSecond.toLocaleString('en');
   byId('peak', HTMLElement).textContent = rate.peak.toLocaleString('en');
   byId('outbox', HTMLElement).textContent = person.outboxSize.toLocaleString('en');
+}
+
+function askToStartOver(): void {
+  if (!confirm('Start with a new key? This window’s key and conversation are gone then, for good.')) return;
+  history.replaceState(null, '', location.pathname);
+  startOver();
 }
 
 function startOver(): void {

@@ -4,6 +4,8 @@ import { byId } from '../dom.js';
 /** Hosts that mean another machine on another machine. */
 const LOCAL = /^(localhost|127\.|\[::1\])/;
 const COPIED_FOR_MS = 2_000;
+/** There is something to do meanwhile. */
+const SELECTED_FOR_MS = 8_000;
 const POPUP = { width: 560, height: 860, gap: 16 };
 
 export function linkTo(address: Address): string {
@@ -44,7 +46,7 @@ export class PairingView {
       () => true,
       () => false,
     );
-    this.copy.textContent = isCopied ? 'Copied' : 'Selected';
-    setTimeout(() => (this.copy.textContent = 'Copy'), COPIED_FOR_MS);
+    this.copy.textContent = isCopied ? 'Copied' : 'Selected: press Ctrl+C';
+    setTimeout(() => (this.copy.textContent = 'Copy'), isCopied ? COPIED_FOR_MS : SELECTED_FOR_MS);
   }
 }

@@ -12,6 +12,7 @@ import { newIdentity, privateKeyIdentity } from '@relay/client/identity';
 import { type Body, decodeBody, encodeBody } from './body.js';
 import { burstMessageId, type Entry } from './entries.js';
 import { Conversation } from './conversation.js';
+import { readPatiently } from './patient.js';
 import { SessionStore } from './session-store.js';
 
 /** What a window shows of its person. */
@@ -47,6 +48,8 @@ export class Person {
   private readonly encryption: Encryption;
   private sending: Promise<unknown> = Promise.resolve();
   private peerAddress: Address | null = null;
+  /** The directory that we are connected to has our key. */
+  private isPublished = false;
 
   private constructor(
     private readonly identity: Identity,
@@ -147,7 +150,10 @@ export class Person {
     const { client, host } = this;
     client.on('state', (event) => {
       host.stateChanged(event);
-      if (event.state === 'syncing') this.publish();
+      if (event.state === 'syncing') {
+        this.isPublished = false;
+        this.publish();
+      }
       // A read receipt that went out with a dying connection may be lost: it is said again, and counts once.
       const newest = event.state === 'online' ? this.conversation.newestSeen : null;
       if (newest !== null) this.tellRead(newest);
@@ -175,7 +181,10 @@ export class Person {
   /** The directory may have forgotten us with the relay's memory; it is asked each time. */
   private publish(): void {
     this.encryption.publish(this.identity).then(
-      () => this.greet(),
+      () => {
+        this.isPublished = true;
+        this.greet();
+      },
       (error: unknown) => {
         if (this.client.state !== 'stopped') setTimeout(() => this.publish(), RETRY_MS);
         if (!isOffline(error)) this.host.told(`The key could not be published: ${textOf(error)}`);
@@ -183,8 +192,9 @@ export class Person {
     );
   }
 
-  /** Tells the other who we are, once: from then on they can write too. */
+  /** Tells the other who we are, once: from then on they can write too. Not before they can look our key up, which calls this again. */
   private greet(): void {
+    if (!this.isPublished) return;
     this.inTurn(async () => {
       const peer = this.peerAddress;
       if (peer === null || (await this.client.data.read(GREETED)) === peer) return;
@@ -213,7 +223,7 @@ export class Person {
   private async received(message: IncomingMessage, to: Transaction): Promise<void> {
     const { from, messageId } = message;
     // Rejects where the directory cannot be asked now; the client hands the message over again.
-    const opened = await this.encryption.read(message);
+    const opened = await readPatiently(() => this.encryption.read(message), delay);
     const body = opened.kind === 'text' ? decodeBody(opened.text) : null;
     if (body === null) return this.host.told(`A message that this page cannot read came from ${from}.`);
     if (this.peerAddress === null) await this.adopt(from);
@@ -254,7 +264,11 @@ function identityIn(storage: Storage): Identity {
 }
 
 function nextTask(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve));
+  return delay(0);
+}
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function delayText(error: ClientError): string {
