@@ -71,17 +71,19 @@ export class Delivery {
     const messages = entries.filter((entry): entry is MessageEntry => entry.kind === 'message');
     const keepAfter = this.slowestPosition(room.address);
     const isShared = this.parts.receipts.mayBeElsewhere(room);
-    this.parts.queue.acknowledge(room.address, { device, upTo, claim, keepAfter, isShared, messages }).then(
-      (result) => {
-        this.acknowledged(connection, room, upTo, messages, result);
-        this.acknowledgeNext(connection, room);
-      },
-      (error: unknown) => {
-        // The window stays as it was, and the client is asked again.
-        this.parts.logger.warn('acknowledgement not stored', { connection: connection.id, reason: reasonOf(error) });
-        connection.askAgain(connection.acknowledgementEnded() ?? upTo);
-      },
-    );
+    connection.acknowledging = this.parts.queue
+      .acknowledge(room.address, { device, upTo, claim, keepAfter, isShared, messages })
+      .then(
+        (result) => {
+          this.acknowledged(connection, room, upTo, messages, result);
+          this.acknowledgeNext(connection, room);
+        },
+        (error: unknown) => {
+          // The window stays as it was, and the client is asked again.
+          this.parts.logger.warn('acknowledgement not stored', { connection: connection.id, reason: reasonOf(error) });
+          connection.askAgain(connection.acknowledgementEnded() ?? upTo);
+        },
+      );
   }
 
   /** These messages have been acknowledged for the first time; `owed` until their senders know, or it waits in their mailboxes. */

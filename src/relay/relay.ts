@@ -328,7 +328,7 @@ export class Relay implements ConnectionHost {
     connection.sendStarted();
     this.run(
       connection,
-      this.markRead(room, to, messageId).finally(() => connection.sendEnded()),
+      this.markRead(connection, room, to, messageId).finally(() => connection.sendEnded()),
     );
   }
 
@@ -355,12 +355,14 @@ export class Relay implements ConnectionHost {
   }
 
   /** Silent where that message is unknown: a client reading an old conversation has done nothing wrong. */
-  private async markRead(room: Room, from: Address, messageId: string): Promise<void> {
+  private async markRead(connection: Connection, room: Room, from: Address, messageId: string): Promise<void> {
     const { queue, delivery, acquaintance } = this.parts;
     const reader = room.address;
     if (acquaintance.isBlocked(reader, from)) return;
     const mark = await queue.markRead(reader, from, messageId);
     if (mark.kind !== 'marked') return;
+    // Both answers may come in one turn, and `read` may not overtake the `delivered` that the other makes.
+    if (mark.wasAcknowledged) await connection.acknowledging;
     acquaintance.meet(room, from);
     // Whoever has read it has it, and `delivered` may not follow `read`.
     if (!mark.wasAcknowledged) delivery.delivered(reader, [{ from, messageId, sequence: mark.sequence }], null);
