@@ -78,10 +78,10 @@ export interface Joined {
  * Sends in flight to the store above which a connection waits. As many as a store that answers within some ms needs to be busy; with
  * a thousand connections that flood, what somebody else sends waits behind so many of each.
  */
-const MAX_SENDS_IN_FLIGHT = 64;
+const MAX_SENDS_IN_FLIGHT = 36;
 /** A store that is slow must not keep a send from its answer: after so long as many as this may be in flight. */
 const MAX_SENDS_TO_SLOW_STORE = 1024;
-const STORE_PATIENCE_MS = 1_000;
+const STORE_PATIENCE_MS = 4_000;
 /** Frames of one connection that are handled before the others have their turn. */
 const FRAMES_PER_TURN = 32;
 const MAX_TOLD_READ = 256;
@@ -126,7 +126,7 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
   private rest: Flushable | null = null;
   private isRestScheduled = false;
   private sendsInFlight = 0;
-  /** Since when as many as there may be are in flight, monotonic ms; Infinity: there are fewer. */
+  /** Since when as many as there may be are in flight and frames wait behind them, monotonic ms; Infinity: none does. */
   private fullSince = Infinity;
   private isPaused = false;
   /** Messages whose `delivered` came by the mailbox before the store's answer to the send itself; made when first needed. */
@@ -365,7 +365,7 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
 
   sendEnded(): void {
     this.sendsInFlight--;
-    if (this.sendsInFlight < MAX_SENDS_IN_FLIGHT) this.fullSince = Infinity;
+    if (this.sendsInFlight < MAX_SENDS_IN_FLIGHT && this.inbox.length === 0) this.fullSince = Infinity;
     if (this.sendsInFlight === 0) {
       this.toldEarly = null;
       this.whenSent?.();
