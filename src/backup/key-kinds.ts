@@ -5,7 +5,7 @@ export interface KeyKind {
   /**
    * `mailbox`: saved in one step with the others of its address, restored all or none.
    * `address`: saved in the same step, restored where the address has none of its kind.
-   * `own`: a unit by itself. `bucket`: counts and receipts of a bucket, added to what is there.
+   * `own`: a unit by itself; bans are restored each by itself. `bucket`: counts and receipts of a bucket, added to what is there.
    * `derived`: made anew from the others. `fleeting`: of running processes; of no use afterwards.
    */
   readonly backup: 'mailbox' | 'address' | 'own' | 'bucket' | 'derived' | 'fleeting';
@@ -25,7 +25,7 @@ export const KEY_KINDS: readonly KeyKind[] = [
   { name: 'alw', backup: 'address' },
   { name: 'kno', backup: 'address' },
   { name: 'own', backup: 'address' },
-  // Hashes of tokens: whoever signed in stays so.
+  // Hashes of tokens: whoever signed in stays so, but where the address signed in to the target (`own`): what was ended there stays ended.
   { name: 'ses', backup: 'address' },
   // Which nodes hold connections of the address.
   { name: 'pre', backup: 'address', dropFields: 'c:' },
@@ -41,7 +41,7 @@ export const KEY_KINDS: readonly KeyKind[] = [
   { name: 'lnk', backup: 'fleeting' },
   { name: 'rev', backup: 'fleeting' },
   { name: 'lim', backup: 'fleeting' },
-  // Only compared by running processes.
+  // Only compared by running processes; a restore of a block list raises it.
   { name: 'blv', backup: 'fleeting' },
   { name: 'nodes', backup: 'fleeting' },
   { name: 'onl', backup: 'fleeting' },

@@ -14,6 +14,7 @@ export const READ_UNIT: Script = {
 };
 export const WRITE_UNIT: Script = { name: 'write-unit', lua: `#!lua\n${read('write-unit')}` };
 export const WRITE_ENTRIES: Script = { name: 'write-entries', lua: `#!lua\n${read('write-entries')}` };
+export const ADD_BANS: Script = { name: 'add-bans', lua: `#!lua\n${read('add-bans')}` };
 export const ADD_BUCKET: Script = { name: 'add-bucket', lua: `#!lua\n${read('add-bucket')}` };
 /** Never back: `StoreClock`. */
 export const ADVANCE_CLOCK: Script = {

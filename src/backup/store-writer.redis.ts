@@ -1,9 +1,10 @@
 import { type Address, RelayError } from '@relay/protocol';
+import { randomBytes } from 'node:crypto';
 import type { Argument, RedisClient } from '../redis/redis-client.redis.js';
 import { bucketOf, BUCKETS } from '../redis/redis-key.redis.js';
 import { type Entry, type Line, type SavedKey, toArgument } from './backup-lines.js';
 import { parseKey } from './key-kinds.js';
-import { ADD_BUCKET, ADVANCE_CLOCK, WRITE_ENTRIES, WRITE_UNIT } from './scripts.redis.js';
+import { ADD_BANS, ADD_BUCKET, ADVANCE_CLOCK, WRITE_ENTRIES, WRITE_UNIT } from './scripts.redis.js';
 
 type Unit = Extract<Line, { t: 'unit' }>;
 type Bucket = Extract<Line, { t: 'bucket' }>;
@@ -11,7 +12,7 @@ type Bucket = Extract<Line, { t: 'bucket' }>;
 export interface Written {
   readonly units: number;
   readonly messages: number;
-  /** Keys that were there before, and stay as they are. */
+  /** Keys, and bans, that were there before, and stay as they are. */
   readonly kept: number;
 }
 
@@ -79,6 +80,7 @@ export class StoreWriter {
     if (first === undefined) return;
     this.units += 1;
     if (first.key === 'clock') return this.clock(first);
+    if (first.key === 'ban') return this.bans(first);
     const { address } = unit;
     const keys = [...this.beside(first.key, address), ...unit.keys.map(({ key }) => this.key(key))];
     const args = [address ?? '', ...unit.keys.flatMap(argumentsOf)];
@@ -88,14 +90,16 @@ export class StoreWriter {
     this.messages += waiting;
   }
 
-  /** Totals, expiry index, number of public keys, staged log. Without an address only the last counts: it must lie in the same slot. */
+  /** Totals, expiry index, number of public keys, staged log; state, block list, first proof, version of block lists. Without an address only the last counts: it must lie in the same slot. */
   private beside(key: string, address: string | null): string[] {
     if (address === null) {
       const full = this.key(key);
       return [full, full, full, this.key(`staged:{${/\{(.+?)\}/.exec(full)?.[1] ?? full}}`)];
     }
     const own = `{${bucketOf(address as Address)}}`;
-    return [`tot:${own}`, `exp:${own}`, `keys:${own}`, `staged:${own}:${address}`].map((name) => this.key(name));
+    const ofBucket = [`tot:${own}`, `exp:${own}`, `keys:${own}`, `staged:${own}:${address}`];
+    const ofAddress = ['st', 'blk', 'own'].map((kind) => `${kind}:${own}:${address}`);
+    return [...ofBucket, ...ofAddress, `blv:${own}`].map((name) => this.key(name));
   }
 
   private async bucket({ bucket, acknowledged, expired, dropped, owed }: Bucket): Promise<void> {
@@ -106,6 +110,12 @@ export class StoreWriter {
 
   private async clock({ values: [value = ''] }: SavedKey): Promise<void> {
     await this.again(() => this.client.run(ADVANCE_CLOCK, [this.key('clock')], [toArgument(value)]));
+  }
+
+  /** Each by itself: who is banned there stays so, with that note. */
+  private async bans({ values }: SavedKey): Promise<void> {
+    const args = [randomBytes(9).toString('base64url'), ...values.map(toArgument)];
+    this.kept += Number(await this.again(() => this.client.run(ADD_BANS, [this.key('ban')], args)));
   }
 
   private async forget(bucket: number): Promise<void> {
@@ -135,6 +145,6 @@ function stagedOf(key: string): string {
 
 function argumentsOf({ key, type, until, values, entries = 0 }: SavedKey): Argument[] {
   const { kind } = parseKey(key);
-  const group = kind.backup === 'mailbox' ? 'mailbox' : kind.name === 'key' ? 'key' : '';
+  const group = kind.backup === 'mailbox' ? 'mailbox' : kind.name === 'key' || kind.name === 'ses' ? kind.name : '';
   return [group, type, until ?? '', entries, values.length, ...values.map(toArgument)];
 }

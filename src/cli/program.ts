@@ -100,7 +100,10 @@ function addStoreCommands(program: Command, terminal: Terminal, ends: Ends): voi
     .command('restore')
     .description('bring a backup into a Redis without data, while no relay runs')
     .argument('<file>', 'what backup wrote; checked whole before anything is written')
-    .option('--merge', 'keep what is there and add what is missing; relays may run')
+    .option(
+      '--merge',
+      'keep what is there and add what is missing, but no sessions of who signed in there; relays may run',
+    )
     .option('--force', 'remove what is there first')
     .option(...AS_JSON)
     .action(

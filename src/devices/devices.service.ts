@@ -43,13 +43,25 @@ export class DevicesService {
     }));
   }
 
-  /** Signs out every device that signed in, and ends what all of them have open; their places in the mailbox stay. */
+  /**
+   * Signs out every device that signed in, and ends what all of them have open; their places in the mailbox stay.
+   * One that signs in meanwhile is found by the next round: it goes on until nobody is signed in.
+   */
   async endSessions(address: Address): Promise<{ readonly sessions: number; readonly devices: number }> {
-    const devices = await this.list(address);
-    const signedIn = devices.filter(({ session }) => session !== null);
-    const ended = await Promise.all(signedIn.map(({ device }) => this.auth.revoke(address, device)));
-    for (const { device } of devices) this.connections.end(address, device);
-    return { sessions: ended.filter(Boolean).length, devices: devices.filter(({ isOnline }) => isOnline).length };
+    let sessions = 0;
+    const online = new Set<DeviceId>();
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      const devices = await this.list(address);
+      const signedIn = devices.filter(({ session }) => session !== null);
+      const ended = await Promise.all(signedIn.map(({ device }) => this.auth.revoke(address, device)));
+      sessions += ended.filter(Boolean).length;
+      for (const { device, isOnline } of devices) {
+        this.connections.end(address, device);
+        if (isOnline) online.add(device);
+      }
+      if (signedIn.length === 0) break;
+    }
+    return { sessions, devices: online.size };
   }
 
   /**

@@ -50,10 +50,12 @@ export class Ghosts {
   }
 
   add(ghost: Omit<Ghost, 'waits'>): void {
-    this.ghosts.set(ghost.from + ghost.messageId, { ...ghost, waits: true });
+    const key = ghost.from + ghost.messageId;
+    // One whose time had come gives its place up: it is counted already, and the new one is the newest.
+    if (!this.ghosts.delete(key)) this.tally.bytes += GHOST_COST_BYTES;
+    this.ghosts.set(key, { ...ghost, waits: true });
     this.change(ghost.from, 1, ghost.bytes);
     this.due = Math.min(this.due, ghost.expiresAt);
-    this.tally.bytes += GHOST_COST_BYTES;
     this.forgetOldest();
   }
 

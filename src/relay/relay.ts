@@ -104,6 +104,15 @@ export class Relay implements ConnectionHost {
   }
 
   async join(connection: Connection, entrance: Entrance): Promise<Joined | null> {
+    try {
+      return await this.enter(connection, entrance);
+    } catch (error) {
+      await entrance.abandon();
+      throw error;
+    }
+  }
+
+  private async enter(connection: Connection, entrance: Entrance): Promise<Joined | null> {
     const { rooms, queue, presence, backplane, acquaintance, logger } = this.parts;
     const { opening } = entrance;
     const { address } = opening;
@@ -148,7 +157,6 @@ export class Relay implements ConnectionHost {
     } catch (error) {
       // It may have been registered all the same: an error says only that there was no answer.
       this.leave(connection, room);
-      await entrance.abandon();
       throw error;
     }
   }

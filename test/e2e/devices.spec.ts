@@ -1,6 +1,7 @@
 import type { Address } from '@relay/protocol';
 import { SessionRepository } from '../../src/auth/session.repository.js';
 import { addressOf } from '../support/classic-client.js';
+import { DevicesService } from '../../src/devices/devices.service.js';
 import { Device } from '../support/device.js';
 import { QueueRepository } from '../../src/queue/queue.repository.js';
 import { type Answer, call, expectProblem } from '../support/http-call.js';
@@ -34,6 +35,19 @@ describe('devices of one’s own', () => {
     const headers = { authorization: `Bearer ${token}` };
     return call(relay.port, { method: 'DELETE', path: `/api/devices/${device}`, headers });
   }
+
+  it('are all signed out, also one that signs in meanwhile', async () => {
+    const sessions = relay.app.get(SessionRepository);
+    await issue(ALICE, 'phone');
+    const list = sessions.list.bind(sessions);
+    import.meta.jest.spyOn(sessions, 'list').mockImplementationOnce(async (address) => {
+      const found = await list(address);
+      await issue(address, 'late');
+      return found;
+    });
+    expect(await relay.app.get(DevicesService).endSessions(ALICE)).toEqual({ sessions: 2, devices: 0 });
+    expect(await list(ALICE)).toEqual([]);
+  });
 
   it('are listed with their place, their session, whether they are here, and which one asks', async () => {
     const phone = await Device.open(relay.wsUrl, ALICE, 'phone', { acknowledges: false });

@@ -1,6 +1,7 @@
 import { type Address, isSignature, parseSignInNonce, RelayError, SCHEMES } from '@relay/protocol';
 import { Wallet } from 'ethers';
 import { AuthService } from '../../src/auth/auth.service.js';
+import { Bans } from '../../src/bans/bans.js';
 import { SESSION_MS, SessionRepository } from '../../src/auth/session.repository.js';
 import { QueueRepository } from '../../src/queue/queue.repository.js';
 import { addressOf, ClassicClient } from '../support/classic-client.js';
@@ -353,6 +354,18 @@ describe('a sign-in that comes to nothing', () => {
     expect(await sessionsOf()).toEqual(['phone']);
     answer();
     await relay.run('discard left sessions');
+    expect(await sessionsOf()).toEqual([]);
+  });
+
+  it('leaves no session of who is banned between the proof and the mailbox', async () => {
+    const sessions = relay.app.get(SessionRepository);
+    const create = sessions.create.bind(sessions);
+    import.meta.jest.spyOn(sessions, 'create').mockImplementationOnce(async (address, device) => {
+      const made = await create(address, device);
+      await relay.app.get(Bans).put(address, '');
+      return made;
+    });
+    expect(await (await proven('phone')).refusal()).toEqual(['forbidden', 4403]);
     expect(await sessionsOf()).toEqual([]);
   });
 

@@ -19,6 +19,8 @@ import { backUp, type BackupOptions } from '../../src/backup/backup.redis.js';
 import { type Line, writeLine } from '../../src/backup/backup-lines.js';
 import { KEY_KINDS, parseKey } from '../../src/backup/key-kinds.js';
 import { restore, type RestoreOptions } from '../../src/backup/restore.redis.js';
+import { RedisSessionRepository } from '../../src/auth/session.repository.redis.js';
+import { RedisBanRepository } from '../../src/bans/ban.repository.redis.js';
 import { RedisKeyRepository } from '../../src/keys/key.repository.redis.js';
 import { MailboxAudit } from '../../src/queue/mailbox-audit.redis.js';
 import type { MailboxLimits, NewMessage } from '../../src/queue/queue.repository.js';
@@ -264,6 +266,62 @@ describe('backup and restore', () => {
     expect(await idsIn(other, box(1))).toEqual(['m1-1', 'm1-2']);
     await expectBalance(other);
     await other.close();
+  });
+
+  describe('--merge beside relays that run', () => {
+    let other: OpenQueue;
+
+    beforeEach(async () => (other = await elsewhere()));
+    afterEach(() => other.close());
+
+    const merge = () => bring(other.client, { mode: 'merge' });
+
+    it.each(['the list', 'the mailbox'])('keeps out who is blocked, where the backup brings %s', async (brought) => {
+      const [withList, withMailbox] = brought === 'the list' ? [node, other] : [other, node];
+      await withList.contacts.put('blocked', box(2), box(3));
+      await withMailbox.queue.append(box(2), message('before'), LIMITS);
+      await save();
+      const version = `${other.client.prefix}blv:{${bucketOf(box(2))}}`;
+      const before = Number(await other.client.command('GET', version));
+      await merge();
+      expect(await other.queue.append(box(2), message('after', { from: box(3) }), LIMITS)).toEqual({ kind: 'blocked' });
+      expect(await idsIn(other, box(2))).toEqual(['before']);
+      // Whoever knows the list as it was reads it again.
+      expect(Number(await other.client.command('GET', version)) - before).toBe(brought === 'the list' ? 1 : 0);
+      await expectBalance(other);
+    });
+
+    it('bans who was banned beside those who are, and nodes hear of it', async () => {
+      const [from, to] = [node, other].map(({ client }) => new RedisBanRepository(client, clock));
+      await from!.put(box(1), 'of the backup');
+      await from!.put(box(2), 'of the backup');
+      await save();
+      await to!.put(box(2), 'here');
+      await to!.put(box(3), 'here');
+      const { mark } = (await to!.since(null))!;
+      expect(await merge()).toMatchObject({ kept: 1 });
+      const list = await to!.since(mark);
+      const notes = [...(list?.bans ?? [])].map(([address, { note }]) => [address, note]).sort();
+      expect(notes).toEqual([
+        [box(1), 'of the backup'],
+        [box(2), 'here'],
+        [box(3), 'here'],
+      ]);
+      await merge();
+      expect(await to!.since(list!.mark)).toBeNull();
+    });
+
+    it('brings back no session of an address that signed in there: it may have been ended since', async () => {
+      const [from, to] = [node, other].map(({ client }) => new RedisSessionRepository(client, clock));
+      const ended = await from!.create(box(1), 'phone');
+      const lasting = await from!.create(box(2), 'phone');
+      await save();
+      await to!.create(box(1), 'phone');
+      await to!.revoke(box(1), 'phone');
+      await merge();
+      expect(await to!.use(ended.token)).toBeNull();
+      expect(await to!.use(lasting.token)).toMatchObject({ address: box(2), device: 'phone' });
+    });
   });
 
   it('refuses while a relay runs, unless it only adds', async () => {
