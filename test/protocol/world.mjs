@@ -82,14 +82,23 @@ export class Person {
   /** Takes everything that waits, on every device, so that nothing stays behind. */
   async leave() {
     for (const peer of this.peers) peer.kill();
-    for (const device of this.devices) {
+    for (const device of [...this.devices]) {
       const peer = await this.join(device === 'classic' ? { version: 1 } : { version: 2, deviceId: device });
-      if (device !== 'classic') await peer.get('sync_complete');
-      else await this.#quiet(peer);
+      if (device === 'classic') await this.#emptied(peer);
+      else await peer.get('sync_complete');
       // The last acknowledgement has come before the answer to this.
       await peer.settled();
       await peer.close();
     }
+  }
+
+  /** Version 1 does not say when everything has come; a device of version 2 is told. @param {Peer} peer */
+  async #emptied(peer) {
+    if (!this.relay.facts.protocol.versions.includes(2)) return this.#quiet(peer);
+    const device = await this.join({ version: 2, deviceId: 'suite-end' });
+    await device.get('sync_complete');
+    await device.settled();
+    await device.close();
   }
 
   /** No frame came between two round trips. @param {Peer} peer */
