@@ -1,6 +1,7 @@
 import type { Address } from '@relay/protocol';
 import type { Backplane } from '../backplane/backplane.js';
 import type { Logger } from '../common/logger.js';
+import { Rerun } from '../common/rerun.js';
 import { MAX_REVOCATIONS, type SessionName, type SessionRepository, UNPROVEN } from './session.repository.js';
 
 /** With the time that a look takes, a revocation is felt well within 5 s. */
@@ -19,8 +20,7 @@ export class Revocations {
   /** The latest of them, by session: a token that was looked up just before its end must not be taken just after. */
   private readonly known = new Set<string>();
   private events: RevocationEvents | null = null;
-  private looking: Promise<void> | null = null;
-  private mustLookAgain = false;
+  private readonly looks = new Rerun(() => this.read());
 
   constructor(
     private readonly sessions: SessionRepository,
@@ -49,20 +49,7 @@ export class Revocations {
 
   /** Resolves when what the store knew at the call has been told. */
   check(): Promise<void> {
-    if (this.looking !== null) {
-      // The answer under way may be older than what we are asked about.
-      this.mustLookAgain = true;
-      return this.looking;
-    }
-    this.looking = this.readAll().finally(() => (this.looking = null));
-    return this.looking;
-  }
-
-  private async readAll(): Promise<void> {
-    do {
-      this.mustLookAgain = false;
-      await this.read();
-    } while (this.mustLookAgain);
+    return this.looks.run();
   }
 
   private async read(): Promise<void> {

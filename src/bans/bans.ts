@@ -1,6 +1,7 @@
 import { type Address, RelayError } from '@relay/protocol';
 import type { Backplane } from '../backplane/backplane.js';
 import type { Logger } from '../common/logger.js';
+import { Rerun } from '../common/rerun.js';
 import type { Ban, BanRepository } from './ban.repository.js';
 
 /** With the time that a look takes, a ban is felt by all nodes well within 5 s. */
@@ -11,8 +12,7 @@ export class Bans {
   private mark: string | null = null;
   private known: ReadonlyMap<Address, Ban> = new Map();
   private banned: (address: Address) => void = () => undefined;
-  private looking: Promise<void> | null = null;
-  private mustLookAgain = false;
+  private readonly looks = new Rerun(() => this.read());
 
   constructor(
     private readonly repository: BanRepository,
@@ -57,13 +57,7 @@ export class Bans {
 
   /** Resolves when what the store knew at the call is in force here. Rejects where the store does not answer. */
   check(): Promise<void> {
-    if (this.looking !== null) {
-      // The answer under way may be older than what we are asked about.
-      this.mustLookAgain = true;
-      return this.looking;
-    }
-    this.looking = this.readAll().finally(() => (this.looking = null));
-    return this.looking;
+    return this.looks.run();
   }
 
   private async changed(address: Address): Promise<void> {
@@ -74,13 +68,6 @@ export class Bans {
 
   private look(): void {
     this.check().catch((error: unknown) => this.logger.error('bans not read', error));
-  }
-
-  private async readAll(): Promise<void> {
-    do {
-      this.mustLookAgain = false;
-      await this.read();
-    } while (this.mustLookAgain);
   }
 
   private async read(): Promise<void> {
