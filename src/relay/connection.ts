@@ -25,11 +25,11 @@ import {
   type Receipt,
   type ReceiptEntry,
 } from '../queue/queue.repository.js';
+import { Inbox, type InboxOwner } from './inbox.js';
 import type { Link, Mark } from './link.js';
 import { Liveness } from './liveness.js';
 import type { MailboxReader, ReaderEvents } from './mailbox-reader.js';
 import type { Room } from './room.js';
-import type { Flushable } from './turn.js';
 import { OneAtATime } from './one-at-a-time.js';
 import type { Entrance, Opening, SignIn } from './sign-in.js';
 import { UnstoredFrames } from './unstored-frames.js';
@@ -74,22 +74,12 @@ export interface Joined {
   readonly maxFrameBytes: number;
 }
 
-/**
- * Sends in flight to the store above which a connection waits. As many as a store that answers within some ms needs to be busy; with
- * a thousand connections that flood, what somebody else sends waits behind so many of each.
- */
-const MAX_SENDS_IN_FLIGHT = 36;
-/** A store that is slow must not keep a send from its answer: after so long as many as this may be in flight. */
-const MAX_SENDS_TO_SLOW_STORE = 1024;
-const STORE_PATIENCE_MS = 4_000;
-/** Frames of one connection that are handled before the others have their turn. */
-const FRAMES_PER_TURN = 32;
 const MAX_TOLD_READ = 256;
 /** Of a ping: a pong that answers nothing. A gateway may answer pings beside the client. */
 const UNASKED_WEIGHT = 0.1;
 
 /** One WebSocket of a client: its ordered inbox, its state and its limits. */
-export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
+export class Connection implements PresenceWatcher, ReaderEvents, Waiting, InboxOwner {
   /** The device whose place in the mailbox this connection has. */
   device: DeviceId = CLASSIC_DEVICE;
   /** Of the opening that this connection was; 0 for a classic one, of which there may be several. */
@@ -118,16 +108,6 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
   /** What a congested link could not be told, newest status only. */
   private presenceOwed: Map<Address, PresenceStatus> | null = null;
   private mustAskAgain: EntryId | null = null;
-  /** Frames that came while signing in, or that let others go first; they are handled in order. */
-  private inbox: string[] = [];
-  private handledInTurn = 0;
-  private turnNumber = 0;
-  /** Handles the inbox in the next turn; made when first needed. */
-  private rest: Flushable | null = null;
-  private isRestScheduled = false;
-  private sendsInFlight = 0;
-  /** Since when as many as there may be are in flight and frames wait behind them, monotonic ms; Infinity: none does. */
-  private fullSince = Infinity;
   private isPaused = false;
   /** Messages whose `delivered` came by the mailbox before the store's answer to the send itself; made when first needed. */
   private toldEarly: Set<string> | null = null;
@@ -138,6 +118,7 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
   private unstored: UnstoredFrames | null = null;
   /** Made when first needed. */
   private inTurn: OneAtATime | null = null;
+  private readonly inbox: Inbox;
   private readonly liveness: Liveness;
 
   constructor(
@@ -148,6 +129,7 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
   ) {
     host.waiting.enter(this);
     this.startedAt = host.now();
+    this.inbox = new Inbox(link, this, host);
     this.liveness = new Liveness(this.startedAt);
     link.onMark = (mark) => this.marked(mark);
   }
@@ -222,11 +204,11 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
     this.received++;
     if (this.state === 'closed' || !this.link.isOpen) return;
     if (isBinary) return this.close(1003);
-    if (this.state === 'open' && this.inbox.length === 0 && this.mayHandleNext()) return this.process(data.toString());
+    if (this.state === 'open' && this.inbox.isEmpty && this.inbox.mayHandleNext()) return this.process(data.toString());
     if (this.state === 'new' || this.state === 'asked') return this.processOpening(data.toString());
-    this.inbox.push(data.toString());
+    this.inbox.add(data.toString());
     this.pause();
-    if (this.state === 'open') this.handleRestLater();
+    if (this.state === 'open') this.inbox.handleLater();
   }
 
   ponged(payload: Buffer): void {
@@ -239,6 +221,13 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
     this.chattered(1);
     // Its pongs wait for it like everything else.
     if (this.link.isCongested) this.pause();
+  }
+
+  /** Also where its end is on the way: what came before that counts. */
+  handleInbox(): void {
+    while (!this.inbox.isEmpty && this.state === 'open' && this.inbox.mayHandleNext()) this.process(this.inbox.take()!);
+    if (this.inbox.isEmpty) this.resumeWhenPossible();
+    else this.inbox.handleLater();
   }
 
   /** The client made work that moves no message; too much of it ends the connection. */
@@ -268,7 +257,7 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
     this.state = 'closed';
     this.host.waiting.leave(this);
     this.reader?.stop();
-    this.inbox = [];
+    this.inbox.takeAll();
     if (state === 'open' && this.room !== null) this.host.leave(this, this.room);
   }
 
@@ -349,7 +338,7 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
 
   /** That the message was delivered: what the store answers to its send is no news any more. */
   toldOf(to: Address, messageId: string): void {
-    if (this.sendsInFlight > 0) (this.toldEarly ??= new Set<string>()).add(to + messageId);
+    if (this.inbox.sends > 0) (this.toldEarly ??= new Set<string>()).add(to + messageId);
   }
 
   wasToldOf(to: Address, messageId: string): boolean {
@@ -358,15 +347,13 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
 
   /** A send or a receipt is on its way to the store; too many at once and the client is read no further. */
   sendStarted(): void {
-    if (++this.sendsInFlight < MAX_SENDS_IN_FLIGHT) return;
-    if (this.fullSince === Infinity) this.fullSince = this.host.now();
-    if (this.isStoreBehind()) this.pause();
+    this.inbox.sendStarted();
+    if (this.inbox.isStoreBehind) this.pause();
   }
 
   sendEnded(): void {
-    this.sendsInFlight--;
-    if (this.sendsInFlight < MAX_SENDS_IN_FLIGHT && this.inbox.length === 0) this.fullSince = Infinity;
-    if (this.sendsInFlight === 0) {
+    this.inbox.sendEnded();
+    if (this.inbox.sends === 0) {
       this.toldEarly = null;
       this.whenSent?.();
     }
@@ -376,7 +363,7 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
   close(code: CloseCode): void {
     this.endedBecause ??= code;
     // What came behind the reason for it does not count any more.
-    this.inbox = [];
+    this.inbox.takeAll();
     this.link.close(code);
     // Its answer to the closing handshake is still to be read.
     this.link.resumeReading();
@@ -416,7 +403,7 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
     this.isStopped = true;
     this.pause();
     this.handleAll();
-    if (this.sendsInFlight === 0) return Promise.resolve();
+    if (this.inbox.sends === 0) return Promise.resolve();
     return new Promise((resolve) => (this.whenSent = resolve));
   }
 
@@ -524,7 +511,7 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
     this.state = 'asked';
     this.host.waiting.wasAsked(this);
     this.link.send(step.frame);
-    const early = this.inbox.shift();
+    const early = this.inbox.take();
     if (early !== undefined) this.processOpening(early);
     else this.resumeWhenPossible();
   }
@@ -562,7 +549,7 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
     this.link.allowFrames(joined.maxFrameBytes);
     this.link.send(joined.welcome);
     joined.reader.start(joined.cursor, this.offered);
-    this.handleRest();
+    this.handleInbox();
   }
 
   /** It may have gone while it came in. */
@@ -626,48 +613,15 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting {
     this.link.pauseReading();
   }
 
-  /** Whoever sends many frames at once lets the others go first every so often, and waits for the store to keep up. */
-  private mayHandleNext(): boolean {
-    if (this.turnNumber !== this.link.turnNumber) {
-      this.turnNumber = this.link.turnNumber;
-      this.handledInTurn = 0;
-    }
-    if (this.isStoreBehind() || this.handledInTurn >= FRAMES_PER_TURN) return false;
-    this.handledInTurn++;
-    return true;
-  }
-
-  private isStoreBehind(): boolean {
-    if (this.sendsInFlight < MAX_SENDS_IN_FLIGHT) return false;
-    return this.sendsInFlight >= MAX_SENDS_TO_SLOW_STORE || this.host.now() - this.fullSince < STORE_PATIENCE_MS;
-  }
-
-  private handleRestLater(): void {
-    if (this.isRestScheduled || this.isStoreBehind()) return;
-    this.isRestScheduled = true;
-    this.rest ??= { flush: () => this.handleRest() };
-    this.link.afterOthers(this.rest);
-  }
-
-  private handleRest(): void {
-    this.isRestScheduled = false;
-    // Also where its end is on the way: what came before that counts.
-    while (this.inbox.length > 0 && this.state === 'open' && this.mayHandleNext()) this.process(this.inbox.shift()!);
-    if (this.inbox.length > 0) this.handleRestLater();
-    else this.resumeWhenPossible();
-  }
-
   private handleAll(): void {
     if (this.state !== 'open') return;
-    const { inbox } = this;
-    this.inbox = [];
-    for (const text of inbox) if (this.state === 'open') this.process(text);
+    for (const text of this.inbox.takeAll()) if (this.state === 'open') this.process(text);
   }
 
   private resumeWhenPossible(): void {
     if (!this.isPaused || this.isStopped || this.state === 'signing-in' || this.link.isCongested) return;
-    if (this.inbox.length > 0) return this.handleRestLater();
-    if (this.sendsInFlight >= MAX_SENDS_IN_FLIGHT / 2 && (this.isStoreBehind() || this.fullSince === Infinity)) return;
+    if (!this.inbox.isEmpty) return this.inbox.handleLater();
+    if (!this.inbox.mayReadOn) return;
     this.isPaused = false;
     this.liveness.heard(this.host.now());
     this.link.resumeReading();

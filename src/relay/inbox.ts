@@ -1,0 +1,105 @@
+import type { Clock } from '../common/clock.js';
+import type { Link } from './link.js';
+import type { Flushable } from './turn.js';
+
+/**
+ * Sends in flight to the store above which a connection waits: as many as a store that answers within some ms needs to be busy.
+ * Where a thousand connections flood, what somebody else sends waits behind so many of each.
+ */
+export const MAX_SENDS_IN_FLIGHT = 36;
+/** A store that is slow must not keep a send from its answer: after so long as many as this may be in flight. */
+export const MAX_SENDS_TO_SLOW_STORE = 1024;
+export const STORE_PATIENCE_MS = 4_000;
+/** Frames of one connection that are handled before the others have their turn. */
+export const FRAMES_PER_TURN = 32;
+
+/** Whose inbox it is. */
+export interface InboxOwner {
+  /** It may be its turn again: what `mayHandleNext` allows is to be handled. */
+  handleInbox(): void;
+}
+
+/**
+ * Frames of one connection that came while it signed in, or that let others go first, in their order; and how many of its sends
+ * are on their way to the store (docs/decisions/0035-others-go-first.md).
+ */
+export class Inbox implements Flushable {
+  /** On their way to the store. */
+  sends = 0;
+  private texts: string[] = [];
+  private handledInTurn = 0;
+  private turnNumber = 0;
+  private isScheduled = false;
+  /** Since when as many as there may be are in flight and frames wait behind them, monotonic ms; Infinity: none does. */
+  private fullSince = Infinity;
+
+  constructor(
+    private readonly link: Pick<Link, 'turnNumber' | 'afterOthers'>,
+    private readonly owner: InboxOwner,
+    private readonly clock: { now: Clock['monotonic'] },
+  ) {}
+
+  get isEmpty(): boolean {
+    return this.texts.length === 0;
+  }
+
+  add(text: string): void {
+    this.texts.push(text);
+  }
+
+  /** The oldest, taken out; `undefined` where there is none. */
+  take(): string | undefined {
+    return this.texts.shift();
+  }
+
+  /** Empties it; returns what was in it. */
+  takeAll(): readonly string[] {
+    const { texts } = this;
+    this.texts = [];
+    return texts;
+  }
+
+  /** Whether it is this connection's turn, which is then used. */
+  mayHandleNext(): boolean {
+    if (this.turnNumber !== this.link.turnNumber) {
+      this.turnNumber = this.link.turnNumber;
+      this.handledInTurn = 0;
+    }
+    if (this.isStoreBehind || this.handledInTurn >= FRAMES_PER_TURN) return false;
+    this.handledInTurn++;
+    return true;
+  }
+
+  /** In the next turn; where the store is behind, whoever hears of its answers, or of the time, asks again. */
+  handleLater(): void {
+    if (this.isScheduled || this.isStoreBehind) return;
+    this.isScheduled = true;
+    this.link.afterOthers(this);
+  }
+
+  flush(): void {
+    this.isScheduled = false;
+    this.owner.handleInbox();
+  }
+
+  sendStarted(): void {
+    if (++this.sends >= MAX_SENDS_IN_FLIGHT && this.fullSince === Infinity) this.fullSince = this.clock.now();
+  }
+
+  sendEnded(): void {
+    this.sends--;
+    if (this.sends < MAX_SENDS_IN_FLIGHT && this.isEmpty) this.fullSince = Infinity;
+  }
+
+  /** Whether nothing more may be sent to the store for now. */
+  get isStoreBehind(): boolean {
+    if (this.sends < MAX_SENDS_IN_FLIGHT) return false;
+    return this.sends >= MAX_SENDS_TO_SLOW_STORE || this.clock.now() - this.fullSince < STORE_PATIENCE_MS;
+  }
+
+  /** Whether a socket that was paused may be read again: not at each answer of the store. */
+  get mayReadOn(): boolean {
+    if (!this.isEmpty) return false;
+    return this.sends < MAX_SENDS_IN_FLIGHT / 2 || (this.fullSince !== Infinity && !this.isStoreBehind);
+  }
+}
