@@ -1,55 +1,18 @@
-/** What `/admin/api` answers, as far as the page shows it: docs/openapi.json has all of it. Durations in ms, times in ms since 1970. */
-export interface NodeView {
-  readonly node: string;
-  readonly host: string;
-  readonly pid: number;
-  readonly version: string;
-  readonly startedAt: number;
-  readonly state: 'up' | 'draining' | 'drained' | 'stopped';
+import type { MailboxRanks } from '../../src/admin/mailbox-ranking.js';
+import type { NodeReport } from '../../src/admin/node.repository.js';
+import type { Ban as BanSaid } from '../../src/bans/ban.repository.js';
+import type { MailboxLoad } from '../../src/queue/mailbox-survey.js';
+import type { Ledger } from '../../src/queue/queue.repository.js';
+
+export type { Ledger };
+export type Load = MailboxLoad;
+export type Ranks = MailboxRanks;
+
+/** What `/admin/api` answers, as far as the page shows it: docs/openapi.json has all of it. */
+export interface NodeView extends NodeReport {
   readonly silentMs: number;
   readonly isAway: boolean;
   readonly isThis: boolean;
-  readonly connections: {
-    readonly pending: number;
-    readonly classic: number;
-    readonly v2: number;
-    readonly slow: number;
-    readonly unacknowledged: number;
-    readonly lagMs: number;
-  };
-  readonly rates: Readonly<Record<'stored' | 'delivered' | 'refused' | 'opened' | 'signIns', number>>;
-  readonly history: Readonly<Record<'stored' | 'delivered' | 'connections', readonly number[]>>;
-  readonly process: {
-    readonly cpu: number;
-    readonly rssBytes: number;
-    readonly loopP99Ms: number;
-    readonly loopMaxMs: number;
-  };
-  readonly store: { readonly kind: 'memory' | 'redis'; readonly ok: boolean; readonly roundTripMs: number | null };
-}
-
-export interface Load {
-  readonly address: string;
-  readonly messages: number;
-  readonly bytes: number;
-  readonly oldestAt: number | null;
-}
-
-export interface Ledger {
-  readonly accepted: number;
-  readonly acknowledged: number;
-  readonly expired: number;
-  readonly dropped: number;
-  readonly pending: number;
-  readonly mailboxes: number;
-}
-
-export interface Ranks {
-  readonly fullest: readonly Load[];
-  readonly slowest: readonly Load[];
-  readonly of: number | null;
-  readonly seen: number;
-  readonly ageMs: number | null;
 }
 
 export interface Overview {
@@ -61,10 +24,8 @@ export interface Overview {
   readonly bans: number;
 }
 
-export interface Ban {
+export interface Ban extends BanSaid {
   readonly address: string;
-  readonly at: number;
-  readonly note: string;
 }
 
 export interface BanList {
