@@ -16,6 +16,7 @@ checkNode();
 if (['pretest', 'setup:test'].includes(process.env.npm_lifecycle_event ?? '')) {
   ensureRedis();
   ensureBrowser();
+  ensureShells();
 }
 if (packagesAreStale()) installPackages();
 if (buildIsStale()) run('npm', ['run', '--silent', 'build'], 'Building');
@@ -81,6 +82,17 @@ function ensureBrowser() {
   process.stderr.write(sudo === null ? '' : 'Installing chromium …\n');
   if (sudo !== null) install(sudo);
   if (findBrowser() === null) process.stderr.write(`${browserHelp()}\n`);
+}
+
+/** Completion is tested in the shells that it is for. Where one cannot be had, its tests say so, and everything else runs. */
+function ensureShells() {
+  const missing = ['zsh', 'fish'].filter((shell) => spawnSync(shell, ['-c', ':']).status !== 0);
+  const sudo = rootBy();
+  if (missing.length === 0 || sudo === null) return;
+  process.stderr.write(`Installing ${missing.join(' and ')} …\n`);
+  spawnSync('/usr/bin/env', [...apt(sudo), 'install', '-y', '--no-install-recommends', ...missing], {
+    stdio: ['ignore', 2, 2],
+  });
 }
 
 function browserHelp() {
