@@ -21,6 +21,7 @@ import { buildNext } from './next-build.mjs';
  * @property {readonly string[]} urls  empty: a stack of our own
  * @property {boolean} classicOnly
  * @property {boolean} strict
+ * @property {number | null} sendP99Ms  how long one send in a hundred may wait; null: not judged
  * @property {boolean} json
  * @property {string | null} save
  * @property {string} main
@@ -42,6 +43,7 @@ export const USAGE = `usage: npm run drill -- [options]
   --url ws://a,ws://b   an operator's own nodes: faults of clients only, addresses of its own
   --classic-only        no clients of protocol version 2
   --strict              no receipt may be missing, not even where its link was just breaking
+  --send-p99-ms 2000    in the plans rolling and upgrade; 0: how long a send waits is not judged, as befits a machine with other work
   --relay FILE          what a node runs (dist/main.js)
   --json                the summary as JSON
   --save FILE           the history, one event a line
@@ -52,8 +54,24 @@ Exit 0: clean; 1: a promise was broken; 2: not run.
 /** @type {Record<string, Record<string, string>>} */
 const PLANS = {
   ci: { seconds: '75', nodes: '3', addresses: '60', rate: '100', every: '3', storage: 'redis' },
-  rolling: { seconds: '60', nodes: '3', addresses: '200', 'two-devices': '60', rate: '300', storage: 'redis' },
-  upgrade: { seconds: '60', nodes: '3', addresses: '200', 'two-devices': '60', rate: '300', storage: 'redis' },
+  rolling: {
+    seconds: '60',
+    nodes: '3',
+    addresses: '200',
+    'two-devices': '60',
+    rate: '300',
+    storage: 'redis',
+    'send-p99-ms': '2000',
+  },
+  upgrade: {
+    seconds: '60',
+    nodes: '3',
+    addresses: '200',
+    'two-devices': '60',
+    rate: '300',
+    storage: 'redis',
+    'send-p99-ms': '2000',
+  },
   issue: { seconds: '237', nodes: '3', addresses: '200', 'two-devices': '60', rate: '300', storage: 'redis' },
 };
 /** @type {Record<string, string>} */
@@ -68,7 +86,7 @@ export function readOptions(args) {
     args,
     options: {
       ...{ plan: text, seed: text, seconds: text, nodes: text, addresses: text, 'two-devices': text, rate: text },
-      ...{ faults: text, every: text, storage: text, url: text, relay: text, save: text },
+      ...{ faults: text, every: text, storage: text, url: text, relay: text, save: text, 'send-p99-ms': text },
       ...{ 'classic-only': flag, strict: flag, json: flag, help: flag },
     },
   });
@@ -91,6 +109,7 @@ export function readOptions(args) {
     urls,
     classicOnly: values['classic-only'],
     strict: values.strict,
+    sendP99Ms: count('send-p99-ms', given['send-p99-ms'] ?? '0', 0) || null,
     json: values.json,
     save: values.save ?? null,
     main: values.relay ?? fileURLToPath(new URL('../../dist/main.js', import.meta.url)),

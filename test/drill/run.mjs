@@ -30,7 +30,6 @@ const PROGRESS_EVERY_MS = 10_000;
 /** Of the clock of this one process, which has all the clients to serve. */
 const TOLERANCE_MS = 500;
 const VERDICT_WITHIN_MS = 10_000;
-const ROLLING_SEND_P99_MS = 2_000;
 /** An operator's limit on requests is not for us to exhaust. */
 const SIZES_OF_OTHERS = 50;
 
@@ -85,8 +84,7 @@ function planFor({ plan, nodes, seconds, faults, everyMs }, random) {
 }
 
 /** @type {(history: History, options: Options, emptyAddresses: readonly string[]) => { violations: import('./checker.mjs').Violation[], excused: number }} */
-function judge({ events }, { strict, plan }, emptyAddresses) {
-  const sendP99Ms = plan === 'rolling' || plan === 'upgrade' ? ROLLING_SEND_P99_MS : null;
+function judge({ events }, { strict, sendP99Ms }, emptyAddresses) {
   const declarations = { verdictWithinMs: VERDICT_WITHIN_MS + TOLERANCE_MS, emptyAddresses, sendP99Ms };
   const all = check(events, declarations);
   const violations = strict ? all : check(events, { ...declarations, excuses: excusesFor(events) });
