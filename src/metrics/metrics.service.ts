@@ -190,14 +190,14 @@ export class MetricsService {
       registry,
       {
         name: 'relay_redis_calls_total',
-        help: 'Calls to Redis by outcome; refused: surely not done, unknown: no answer',
+        help: 'Calls to Redis by outcome: a command, or a script however many messages it is for; refused: surely not done, also where it was not sent, unknown: no answer',
       },
       metrics.storeCalls,
       'outcome',
     );
     exposeDurations(
       registry,
-      { name: 'relay_redis_round_trip_seconds', help: 'From a call to the answer of Redis' },
+      { name: 'relay_redis_round_trip_seconds', help: 'From a call to the answer of Redis, of those that were done' },
       metrics.storeRoundTrips,
     );
     exposeTally(registry, { name: 'relay_jobs_failed_total', help: 'Scheduled jobs that failed' }, metrics.jobsFailed);

@@ -1,6 +1,7 @@
 import { RelayError } from '@relay/protocol';
 import { Command } from 'ioredis';
 import { PassThrough } from 'node:stream';
+import { Metrics } from '../../src/common/metrics.js';
 import { Logger } from '../../src/common/logger.js';
 import { NotExecuted, RedisClient, type Script } from '../../src/redis/redis-client.redis.js';
 import { slotOf } from '../../src/redis/redis-key.redis.js';
@@ -36,6 +37,7 @@ describe('the Redis client', () => {
   let client: RedisClient;
   let proxy: TcpProxy | undefined;
   let log: string;
+  let metrics: Metrics;
 
   const logger = () => {
     const destination = new PassThrough();
@@ -58,6 +60,7 @@ describe('the Redis client', () => {
 
   beforeEach(async () => {
     log = '';
+    metrics = new Metrics();
     await redis.command('FLUSHALL');
   });
 
@@ -68,7 +71,7 @@ describe('the Redis client', () => {
   });
 
   const connect = async (): Promise<void> => {
-    client = await RedisClient.connect(redis.url, 'test:', { logger: logger() });
+    client = await RedisClient.connect(redis.url, 'test:', { logger: logger(), metrics });
   };
 
   it('runs scripts and commands, with text, numbers and bytes', async () => {
@@ -125,6 +128,10 @@ describe('the Redis client', () => {
     for (const error of refused) expect(error).toBeInstanceOf(NotExecuted);
     redis.resume();
     await Promise.all(sent);
+    // Each is counted once, also those that never left.
+    const { ok, refused: unsent, unknown, error } = metrics.storeCalls.counts;
+    expect([ok + unsent + unknown, error]).toEqual([80, 0]);
+    expect(unsent).toBeGreaterThanOrEqual(10);
     expect(await eventually('room', () => client.run(ECHO, [], ['again']))).toBe('again');
   });
 
