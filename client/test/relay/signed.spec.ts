@@ -179,3 +179,25 @@ describe('the client, with a relay that believes nobody', () => {
     expect(await reader.read(to.messages[0]!)).toEqual({ kind: 'text', text: 'a secret', senderKey: 'accepted' });
   });
 });
+
+describe('the client, with a relay that has no name to sign', () => {
+  it('says what is missing, who can add it, and how to come in meanwhile', async () => {
+    const relay = await startRelay({ env: { NODE_ENV: 'production', AUTH_MODE: 'open' } });
+    const { identity, signed } = watched(1);
+    const proving = await Person.open({ url: relay.wsUrl, identity });
+    proving.client.start();
+    const failure = proving.client.signedIn();
+    await expect(within(failure, 'to be refused')).rejects.toMatchObject({
+      code: 'unsupported',
+      isRetryable: false,
+      message: expect.stringMatching(
+        /no PUBLIC_DOMAIN.* its operator sets it.*`address` in place of `identity`/,
+      ) as string,
+    });
+    expect([proving.client.state, signed]).toEqual(['stopped', []]);
+    const believed = await Person.connect({ url: relay.wsUrl, address: identity.address });
+    await believed.is('online');
+    await believed.client.close();
+    await relay.stop();
+  });
+});
