@@ -66,6 +66,8 @@ export type ServerFrame =
   | { readonly type: 'challenge'; readonly nonce: string; readonly expiresAt: number }
   /** The public key of the connection's own address was replaced or deleted, whoever did it. */
   | { readonly type: 'key_changed'; readonly address: Address; readonly updatedAt: number; readonly version?: number }
+  /** A link that a wallet confirmed has given a browser a session of the connection's own address. */
+  | { readonly type: 'session_opened'; readonly address: Address; readonly deviceId: string; readonly openedAt: number }
   | { readonly type: 'sync_complete'; readonly upTo: string | null }
   | {
       readonly type: 'history';

@@ -2,6 +2,7 @@ import { type BeforeApplicationShutdown, Module } from '@nestjs/common';
 import type { Address } from '@relay/protocol';
 import { setTimeout } from 'node:timers/promises';
 import { AuthModule } from '../auth/auth.module.js';
+import { AuthService } from '../auth/auth.service.js';
 import { Revocations } from '../auth/revocations.js';
 import { SessionRepository } from '../auth/session.repository.js';
 import { Backplane } from '../backplane/backplane.js';
@@ -197,6 +198,7 @@ export class RelayModule implements BeforeApplicationShutdown {
   constructor(
     queueService: QueueService,
     keysService: KeysService,
+    auth: AuthService,
     queue: QueueRepository,
     backplane: Backplane,
     revocations: Revocations,
@@ -219,6 +221,7 @@ export class RelayModule implements BeforeApplicationShutdown {
       owed: (receipts) => delivery.passOn(receipts),
     });
     keysService.observe((change) => relay.keyChanged(change));
+    auth.observe((session) => relay.sessionOpened(session));
     queue.onAppended((mailbox, entry) => delivery.appendedElsewhere(mailbox, entry));
     backplane.listen('f', (address, payload) => {
       relay.routed(address, payload.slice(0, ADDRESS_LENGTH) as Address, payload.slice(ADDRESS_LENGTH));

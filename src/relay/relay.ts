@@ -9,7 +9,7 @@ import {
   statusFrame,
 } from '@relay/protocol';
 import type { Revocations } from '../auth/revocations.js';
-import { type SessionName, UNPROVEN } from '../auth/session.repository.js';
+import { type Session, type SessionName, UNPROVEN } from '../auth/session.repository.js';
 import type { Backplane } from '../backplane/backplane.js';
 import type { Bans } from '../bans/bans.js';
 import type { Clock } from '../common/clock.js';
@@ -311,9 +311,17 @@ export class Relay implements ConnectionHost {
   /** The owner's devices hear of it, wherever they are connected: nobody replaces a key unnoticed. */
   keyChanged({ address, updatedAt, version }: KeyChange): void {
     const frame = { type: 'key_changed', address, updatedAt } as const;
-    const text = encodeFrame(version === null ? frame : { ...frame, version });
-    this.routed(address, address, text);
-    this.parts.backplane.send('mailbox', address, 'f', address + text).catch(() => undefined);
+    this.tellOwner(address, encodeFrame(version === null ? frame : { ...frame, version }));
+  }
+
+  /** The same for a session that came of a wallet's link: whoever did not ask for it can end it. */
+  sessionOpened({ address, device, createdAt }: Session): void {
+    this.tellOwner(address, encodeFrame({ type: 'session_opened', address, deviceId: device, openedAt: createdAt }));
+  }
+
+  private tellOwner(address: Address, frame: string): void {
+    this.routed(address, address, frame);
+    this.parts.backplane.send('mailbox', address, 'f', address + frame).catch(() => undefined);
   }
 
   /** Frames that are never stored go to whoever is connected and can take them now. */

@@ -1,5 +1,6 @@
 import type { Address } from '@relay/protocol';
 import { randomBytes } from 'node:crypto';
+import { AuthService } from '../../src/auth/auth.service.js';
 import { Revocations } from '../../src/auth/revocations.js';
 import { SessionRepository } from '../../src/auth/session.repository.js';
 import type { RedisClient } from '../../src/redis/redis-client.redis.js';
@@ -61,6 +62,14 @@ describe('identity on several nodes', () => {
     const phones = await Promise.all(nodes.map((node, i) => Device.open(node.wsUrl, ALICE, `phone-${i}`)));
     await callJson(nodes[0]!.port, 'POST', '/api/public-keys', { address: ALICE, publicKey: 'key' });
     for (const { client } of phones) expect(await client.waitFor('key_changed')).toMatchObject({ address: ALICE });
+  });
+
+  it('tells an owner’s devices of a session by a wallet’s link wherever they are', async () => {
+    const key = SigningKey.of(1);
+    const phones = await Promise.all(nodes.map((node, i) => SignedDevice.signIn(node.wsUrl, key, `phone-${i}`)));
+    await nodes[0]!.app.get(AuthService).grant(key.address as Address, 'browser');
+    const told = { address: key.address, deviceId: 'browser' };
+    for (const { client } of phones) expect(await client.waitFor('session_opened')).toMatchObject(told);
   });
 
   it('knows which devices are connected elsewhere, asked from a node that has none or one of them', async () => {

@@ -1,5 +1,6 @@
 import { parseSignInNonce } from '@relay/protocol';
 import { WebSocket } from 'ws';
+import { AuthService } from '../../../src/auth/auth.service.js';
 import { SigningKey } from '../../../test/support/signing.js';
 import { type RunningRelay, startRelay } from '../../../test/support/relay.js';
 import { Encryption } from '../../encryption/encryption.js';
@@ -167,6 +168,13 @@ describe('the client, with a relay that believes nobody', () => {
     expect(signed).toHaveLength(2);
     expect(await store.read('token')).not.toBe(token);
     await back.is('online');
+  });
+
+  it('is told of a session that a wallet’s link gave to a browser', async () => {
+    const alice = await join({ identity: watched(1).identity });
+    const told = alice.next('session_opened');
+    await relay.app.get(AuthService).grant(alice.client.address, 'my-browser');
+    expect(await told).toEqual({ deviceId: 'my-browser', openedAt: expect.any(Number) as number });
   });
 
   it('two that signed in exchange what nobody else can read, by keys that their addresses signed', async () => {
