@@ -267,6 +267,10 @@ describe('the demo page, in two windows', () => {
         await first.say(`a long word: ${'x'.repeat(300)}`);
         await first.ticks('a long word', 'read');
         for (const summary of await first.find('summary').all()) await summary.click();
+        await first.page.setViewportSize({ width: 360, height: 640 });
+        await first.page.evaluate('scrollTo(0, 0)');
+        const composer = await first.find('#composer').boundingBox();
+        expect(composer!.y + composer!.height).toBeLessThanOrEqual(640);
         for (const { page } of [alone, first]) {
           await page.setViewportSize({ width: 360, height: 700 });
           expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);
