@@ -114,7 +114,7 @@ const APP = { ...PAGE, baseUri: ["'none'"], formAction: ["'none'"], requireTrust
 
 function kindOf(url = ''): 'app' | 'page' | 'styled page' | 'data' {
   if (/^\/(demo|admin(?!\/api\/))([/?]|$)/i.test(url)) return 'app';
-  if (/^\/docs\/ws\/?(\?|$)/i.test(url)) return 'page';
+  if (/^\/(docs\/ws\/?)?(\?|$)/i.test(url)) return 'page';
   return /^\/(docs|auth\/v1\/callback)/i.test(url) ? 'styled page' : 'data';
 }
 
