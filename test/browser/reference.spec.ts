@@ -2,8 +2,6 @@ import type { Browser, Page } from 'playwright-core';
 import { startBrowser } from '../support/chromium.js';
 import { type RunningRelay, startRelay } from '../support/relay.js';
 
-import.meta.jest.setTimeout(60_000);
-
 describe('in a browser', () => {
   let relay: RunningRelay;
   let browser: Browser;

