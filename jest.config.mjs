@@ -39,7 +39,7 @@ export default {
   maxWorkers: Math.min(2 * availableParallelism(), availableParallelism() + 2),
   testSequencer: '<rootDir>/test/support/longest-first.mjs',
   // Only what hangs may end by time: a loaded machine needs many times what an idle one does.
-  testTimeout: 120_000,
+  testTimeout: 300_000,
   projects: [
     {
       ...common,

@@ -78,6 +78,6 @@ describe('regular expressions', () => {
     (_where, regex) => {
       run(regex, attacksOn(regex));
     },
-    2 * PATIENCE_MS,
+    8 * PATIENCE_MS,
   );
 });

@@ -19,7 +19,7 @@ const PRODUCTION = {
   METRICS_PORT: '0',
 };
 
-import.meta.jest.setTimeout(3 * PATIENCE_MS);
+import.meta.jest.setTimeout(5 * PATIENCE_MS);
 
 interface LogLine {
   readonly level: number;
