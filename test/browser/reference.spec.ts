@@ -3,8 +3,6 @@ import { startBrowser } from '../support/chromium.js';
 import { complaintsOfAxe, withAxe } from './accessibility.js';
 import { type RunningRelay, startRelay } from '../support/relay.js';
 
-import.meta.jest.setTimeout(60_000);
-
 describe('in a browser', () => {
   let relay: RunningRelay;
   let browser: Browser;

@@ -10,8 +10,6 @@ import { loadSettings } from '../../src/common/load-settings.js';
 import { type CliOptions, runCli } from '../support/cli.js';
 import { ROOT } from '../support/relay-process.js';
 
-import.meta.jest.setTimeout(30_000);
-
 describe('the built command line', () => {
   let directory: string;
 
