@@ -1,5 +1,7 @@
+import { availableParallelism, totalmem } from 'node:os';
 import { readSettings } from '../app/read-settings.js';
 import { softDescriptorLimit } from '../common/descriptor-limit.js';
+import { heapShare } from '../common/heap-share.js';
 import { SettingsError } from '../common/load-settings.js';
 import type { Settings } from '../common/settings.js';
 import { StartError } from '../common/start-error.js';
@@ -17,6 +19,7 @@ import {
   judgeReplicas,
   judgeSettings,
   judgeTls,
+  judgeWorkers,
   ok,
   warn,
 } from './doctor.js';
@@ -51,6 +54,7 @@ async function examine(): Promise<Finding[]> {
     ...judgePurpose(settings),
     ...judgeSettings(settings),
     judgeDescriptors(softDescriptorLimit()),
+    judgeWorkers(settings, { cores: availableParallelism(), heapBytes: heapShare(1), machineBytes: memoryBytes() }),
     judgeTls(settings, Date.now()),
     ...(await examinePorts(settings)),
     ...(settings.storage === 'redis' ? await examineRedis(settings) : []),
@@ -84,6 +88,11 @@ async function tellsMetrics(host: string, port: number): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+/** Of the machine, or what a container may have of it. */
+function memoryBytes(): number {
+  return Math.min(totalmem(), process.constrainedMemory() || Infinity);
 }
 
 async function isRelay({ host, port, tlsCertFile }: Settings): Promise<boolean> {

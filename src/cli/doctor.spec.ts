@@ -11,6 +11,7 @@ import {
   judgeReplicas,
   judgeSettings,
   judgeTls,
+  judgeWorkers,
 } from './doctor.js';
 
 const GIB = 2 ** 30;
@@ -28,6 +29,20 @@ describe('relay doctor', () => {
     [60_001, 'fail'],
   ])('a clock that is %d ms ahead: %s', (skewMs, expected) => {
     expect(verdict(judgeClock(10_000 + skewMs, 9_900, 10_100))).toBe(expected);
+  });
+
+  it.each([
+    ['1', 1, 8, 4, 'ok'],
+    ['4', 4, 2, 16, 'ok'],
+    ['5', 4, 1, 16, 'warn'],
+    ['4', 4, 5, 16, 'warn'],
+    // One may have what it has without workers.
+    ['1', 4, 5, 4, 'ok'],
+  ])('%s workers on %d cores, heaps of %d on a machine of %d GiB: %s', (workers, cores, heap, machine, expected) => {
+    const settings = loadSettings({ WORKERS: workers, STORAGE: 'redis' });
+    expect(verdict(judgeWorkers(settings, { cores, heapBytes: heap * GIB, machineBytes: machine * GIB }))).toBe(
+      expected,
+    );
   });
 
   it.each([

@@ -77,6 +77,20 @@ export function judgeDescriptors(soft: number | 'unlimited'): Finding {
   return soft < FEW_DESCRIPTORS ? warn(what, 'ulimit -n 65536, LimitNOFILE= in a unit, ulimits in compose') : ok(what);
 }
 
+/** `heapBytes`: what one process may use at most. */
+export function judgeWorkers(
+  { workers, workerCount }: Settings,
+  { cores, heapBytes, machineBytes }: { cores: number; heapBytes: number; machineBytes: number },
+): Finding {
+  const what = `workers: ${workerCount}${workers === 'auto' ? ' (auto)' : ''}, cores: ${cores}`;
+  if (workerCount > cores) return warn(what, 'more workers than cores only take turns; lower WORKERS, or set auto');
+  if (workerCount > 1 && workerCount * heapBytes > machineBytes) {
+    const advice = `together they may use ${megabytes(workerCount * heapBytes)} of ${megabytes(machineBytes)}: set --max-old-space-size in NODE_OPTIONS`;
+    return warn(what, advice);
+  }
+  return ok(what);
+}
+
 export function judgeTls({ tlsCertFile, tlsKeyFile }: Settings, nowMs: number): Finding {
   if (tlsCertFile === '') return ok('TLS: none here; beyond this machine, a proxy in front has to have it');
   try {
