@@ -2,6 +2,7 @@ import type { Address } from '@relay/protocol';
 import type { RedisClient, Script } from '../redis/redis-client.redis.js';
 import { type EntryId, formatEntryId, msOf, sequenceOf } from './entry-id.js';
 import { fingerprint } from './fingerprint.js';
+import { digestOf } from './message-digest.redis.js';
 import { packContent } from './packed-entry.redis.js';
 import type { Appended, NewMessage } from './queue.repository.js';
 
@@ -21,6 +22,13 @@ interface Waiting {
   readonly message: NewMessage;
   resolve(appended: Appended | Promise<Appended>): void;
   reject(error: unknown): void;
+}
+
+/** Messages for one mailbox that expire together, in their order. */
+interface Run {
+  readonly mailbox: Address;
+  readonly ttlMs: number;
+  readonly waiting: Waiting[];
 }
 
 export interface BatchOptions {
@@ -46,7 +54,9 @@ const MOST_CHARACTERS = 256 * 1024;
  * for one message; in a Cluster, where a call stays within one slot, in one for each mailbox. Messages of one mailbox stay in their order.
  */
 export class AppendBatch {
-  private mailboxes = new Map<Address, Waiting[]>();
+  private runs: Run[] = [];
+  /** The last run of each mailbox. */
+  private mailboxes = new Map<Address, Run>();
   private messages = 0;
   private characters = 0;
 
@@ -58,51 +68,59 @@ export class AppendBatch {
   add(mailbox: Address, message: NewMessage): Promise<Appended> {
     if (this.messages === 0) this.options.client.whenTurnEnds(this.send);
     return new Promise((resolve, reject) => {
-      const waiting = { message, resolve, reject };
-      const others = this.mailboxes.get(mailbox);
-      if (others === undefined) this.mailboxes.set(mailbox, [waiting]);
-      else others.push(waiting);
+      this.runOf(mailbox, message.ttlMs).waiting.push({ message, resolve, reject });
       this.messages++;
       this.characters += message.content.length;
       if (this.messages >= MOST_MESSAGES || this.characters >= MOST_CHARACTERS) this.send();
     });
   }
 
+  private runOf(mailbox: Address, ttlMs: number): Run {
+    const last = this.mailboxes.get(mailbox);
+    if (last?.ttlMs === ttlMs) return last;
+    const run: Run = { mailbox, ttlMs, waiting: [] };
+    this.mailboxes.set(mailbox, run);
+    this.runs.push(run);
+    return run;
+  }
+
   private readonly send = (): void => {
     if (this.messages === 0) return;
-    const { mailboxes, messages } = this;
+    const { runs, messages } = this;
+    this.runs = [];
     this.mailboxes = new Map();
     this.messages = 0;
     this.characters = 0;
-    if (!this.options.client.isCluster) return this.call([...mailboxes], messages);
-    for (const one of mailboxes) this.call([one], one[1].length);
+    if (!this.options.client.isCluster) return this.call(runs, messages);
+    for (const run of runs) this.call([run], run.waiting.length);
   };
 
-  private call(mailboxes: readonly (readonly [Address, readonly Waiting[]])[], messages: number): void {
+  private call(runs: readonly Run[], messages: number): void {
     const { client, node, keysOf, listensTo, now } = this.options;
     const nowMs = now();
     const keys: string[] = [];
     const args: (string | number)[] = [nowMs, node];
-    for (const [mailbox, some] of mailboxes) {
+    for (const { mailbox, ttlMs, waiting } of runs) {
       for (const key of keysOf(mailbox)) keys.push(key);
-      args.push(mailbox, listensTo(mailbox) ? 1 : 0, some.length);
-      for (const { message } of some) {
-        const { from, messageId, content, timestamp, ttlMs } = message;
+      const expiresAt = nowMs + ttlMs;
+      args.push(mailbox, listensTo(mailbox) ? 1 : 0, waiting.length, expiresAt);
+      for (const { message } of waiting) {
+        const { from, messageId, content, timestamp } = message;
         const { letter, text } = packContent(content);
         // Decimal: in another base a number of 53 bits takes a microsecond to write.
-        args.push(from, messageId, letter + String(fingerprint(content)), nowMs + ttlMs, timestamp, text);
+        args.push(digestOf(from, messageId), letter + String(fingerprint(content)));
+        args.push(`${Buffer.byteLength(text)} ${expiresAt} ${timestamp} ${from} ${messageId}\n${text}`);
       }
     }
     client.run(this.script, keys, args, messages).then(
-      (replies) =>
-        mailboxes.forEach(([mailbox, some], i) => this.answer(mailbox, some, (replies as MailboxReply[])[i]!)),
+      (replies) => runs.forEach((run, i) => this.answer(run, (replies as MailboxReply[])[i]!)),
       (error: unknown) => {
-        for (const [, some] of mailboxes) for (const waiting of some) this.fail(waiting, error);
+        for (const { waiting } of runs) for (const one of waiting) this.fail(one, error);
       },
     );
   }
 
-  private answer(mailbox: Address, some: readonly Waiting[], reply: MailboxReply): void {
+  private answer({ mailbox, waiting: some }: Run, reply: MailboxReply): void {
     const [first, others] = typeof reply === 'string' ? [reply, 0] : reply;
     if (typeof first !== 'string') return this.answerEach(mailbox, some, reply as readonly AppendReply[]);
     // All were stored one after the other; the id is that of the last.

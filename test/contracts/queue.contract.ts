@@ -1249,7 +1249,7 @@ export function queueContract(
         clock.advance(10);
         expect(await purge()).toHaveLength(5000);
         await expectBalance({ accepted: 5000, expired: 5000, pending: 0, mailboxes: 0 });
-      });
+      }, 20_000);
     });
   });
 }
