@@ -173,8 +173,9 @@ export class Mailbox {
     this.tally.accepted++;
     this.pendingLoad.add(from, bytes);
     this.boundLog(limits);
-    const record = { sequence: this.last, id, fingerprint: print, read: false, lost: false, hidden: false };
-    this.remembered.add(from, messageId, record, this.furthest);
+    const sequence = this.last;
+    const record = { from, messageId, sequence, id, fingerprint: print, read: false, lost: false, hidden: false };
+    this.remembered.add(record, this.furthest);
     return { kind: 'stored', entry, isHeldElsewhere: false, isNearlyFull: this.pendingLoad.isNearlyFull(limits) };
   }
 
