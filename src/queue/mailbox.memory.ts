@@ -1,7 +1,7 @@
 import type { Address } from '@relay/protocol';
 import type { Screen } from '../contacts/contact.repository.js';
 import { type EntryId, formatEntryId, sequenceOf } from './entry-id.js';
-import { fingerprint } from './fingerprint.js';
+import { quickFingerprint } from './fingerprint.memory.js';
 import { type Ghost, Ghosts } from './ghosts.memory.js';
 import type { MailboxLoad } from './mailbox-survey.js';
 import {
@@ -129,7 +129,7 @@ export class Mailbox {
 
   /** `roomBytes`: what the store as a whole can still hold. */
   append(message: NewMessage, limits: MailboxLimits, roomBytes: number, now: Instant): Appended {
-    const print = fingerprint(message.content);
+    const print = quickFingerprint(message.content);
     const { from, messageId, content, timestamp } = message;
     const isBlocked = this.rules.screen.blocks(this.address, from);
     const known = this.remembered.find(from, messageId);
@@ -173,8 +173,9 @@ export class Mailbox {
     this.tally.accepted++;
     this.pendingLoad.add(from, bytes);
     this.boundLog(limits);
-    const record = { sequence: this.last, id, fingerprint: print, read: false, lost: false, hidden: false };
-    this.remembered.add(from, messageId, record, this.furthest);
+    const sequence = this.last;
+    const record = { from, messageId, sequence, id, fingerprint: print, read: false, lost: false, hidden: false };
+    this.remembered.add(record, this.furthest);
     return { kind: 'stored', entry, isHeldElsewhere: false, isNearlyFull: this.pendingLoad.isNearlyFull(limits) };
   }
 

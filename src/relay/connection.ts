@@ -199,14 +199,15 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting, Inbox
     return this.reader?.sentId ?? null;
   }
 
-  receive(data: Buffer, isBinary: boolean): void {
+  /** A text frame, or `null`: one that is binary. */
+  receive(text: string | null): void {
     this.liveness.heard(this.host.now());
     this.received++;
     if (this.state === 'closed' || !this.link.isOpen) return;
-    if (isBinary) return this.close(1003);
-    if (this.state === 'open' && this.inbox.isEmpty && this.inbox.mayHandleNext()) return this.process(data.toString());
-    if (this.state === 'new' || this.state === 'asked') return this.processOpening(data.toString());
-    this.inbox.add(data.toString());
+    if (text === null) return this.close(1003);
+    if (this.state === 'open' && this.inbox.isEmpty && this.inbox.mayHandleNext()) return this.process(text);
+    if (this.state === 'new' || this.state === 'asked') return this.processOpening(text);
+    this.inbox.add(text);
     this.pause();
     if (this.state === 'open') this.inbox.handleLater();
   }

@@ -12,6 +12,7 @@ import { Admission } from './admission.js';
 import { Connection } from './connection.js';
 import { endOf } from './connection-end.js';
 import { Connections } from './connections.js';
+import { FrameReader } from './frame-reader.js';
 import { Link } from './link.js';
 import { Relay } from './relay.js';
 import { SignIn } from './sign-in.js';
@@ -44,7 +45,8 @@ export class RelayGateway implements OnGatewayConnection {
     const connection = new Connection(`${this.node}-${++this.count}`, link, this.relay, signIn);
     this.connections.add(connection);
     this.metrics.connectionsOpened.add('opened');
-    webSocket.on('message', (data, isBinary) => connection.receive(data as Buffer, isBinary));
+    FrameReader.attach(webSocket, (text) => connection.receive(text));
+    webSocket.on('message', (data, isBinary) => connection.receive(isBinary ? null : (data as Buffer).toString()));
     webSocket.on('pong', (payload) => connection.ponged(payload));
     webSocket.on('ping', () => connection.pinged());
     // A peer that breaks the protocol: `ws` closes with the right code, and there is nothing for an operator to do.

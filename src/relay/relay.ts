@@ -63,7 +63,10 @@ export interface RelayOptions {
   readonly keepsHistory: boolean;
 }
 
-type Sent = Pick<MessageFrame, 'to' | 'messageId'>;
+interface Sent extends Pick<MessageFrame, 'to' | 'messageId'> {
+  /** Monotonic ms. */
+  readonly startedAt: number;
+}
 
 /** A network pays a token for each so many characters of content that it began. */
 const NETWORK_TOKEN_CHARS = 4096;
@@ -254,7 +257,6 @@ export class Relay implements ConnectionHost {
     }
     if (!this.mayStore(connection, frame, startedAt)) return;
 
-    connection.sendStarted();
     const { to, content, timestamp, ttlSeconds } = frame;
     const { mailbox, retentionMs } = this.options;
     const ttlMs = ttlSeconds === null ? retentionMs : Math.min(retentionMs, ttlSeconds * 1000);
@@ -265,20 +267,28 @@ export class Relay implements ConnectionHost {
       timestamp: timestamp ?? this.parts.clock.now(),
       ttlMs,
     };
-    this.parts.queue.append(to, message, mailbox).then(
+    const answer = this.parts.queue.append(to, message, mailbox);
+    if (answer instanceof Promise) this.appendedLater(connection, room, { to, messageId, startedAt }, answer);
+    else this.appended(connection, room, { to, messageId, startedAt }, answer);
+  }
+
+  private appendedLater(connection: Connection, room: Room, sent: Sent, answer: Promise<Appended>): void {
+    connection.sendStarted();
+    answer.then(
       (result) => {
-        this.parts.metrics.accepting.observe(this.now() - startedAt);
-        this.appended(connection, room, { to, messageId }, result);
+        this.appended(connection, room, sent, result);
         connection.sendEnded();
       },
       (error: unknown) => {
         connection.sendEnded();
-        this.sendFailed(connection, messageId, error);
+        this.sendFailed(connection, sent.messageId, error);
       },
     );
   }
 
-  private appended(connection: Connection, room: Room, { to, messageId }: Sent, result: Appended): void {
+  private appended(connection: Connection, room: Room, sent: Sent, result: Appended): void {
+    const { to, messageId, startedAt } = sent;
+    this.parts.metrics.accepting.observe(this.now() - startedAt);
     this.parts.metrics.sends.add(result.kind === 'refused' ? result.code : result.kind);
     switch (result.kind) {
       case 'stored':

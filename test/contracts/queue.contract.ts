@@ -59,7 +59,7 @@ export function queueContract(
       ...more,
     });
 
-    const append = (messageId: string, more: Partial<NewMessage> = {}, limits = ROOMY): Promise<Appended> =>
+    const append = async (messageId: string, more: Partial<NewMessage> = {}, limits = ROOMY): Promise<Appended> =>
       queue.append(BOX, message(messageId, more), limits);
 
     /** Appends and insists that it was stored. */
@@ -282,7 +282,7 @@ export function queueContract(
       /** What everybody is answered who sends these to an owner that stays away, and who blocks nobody, or the sender. */
       async function answers(limits: MailboxLimits, isBlocked: boolean, count: number, content?: string) {
         const box = addressOf(isBlocked ? 0x200001 : 0x200002) as Address;
-        const send = (i: number, from = BOB): Promise<Appended> =>
+        const send = async (i: number, from = BOB): Promise<Appended> =>
           queue.append(box, message(`m${i}`, { from, ...(content === undefined ? {} : { content }) }), limits);
         const known = ({ kind, ...more }: Appended) =>
           'code' in more ? more.code : kind === 'refused' ? '' : 'queued';
@@ -1245,7 +1245,7 @@ export function queueContract(
 
       it('works through any number of mailboxes, in parts', async () => {
         const boxes = Array.from({ length: 5000 }, (_, i) => addressOf(1000 + i) as Address);
-        await Promise.all(boxes.map((box) => queue.append(box, message('one', { ttlMs: 10 }), ROOMY)));
+        await Promise.all(boxes.map(async (box) => queue.append(box, message('one', { ttlMs: 10 }), ROOMY)));
         clock.advance(10);
         expect(await purge()).toHaveLength(5000);
         await expectBalance({ accepted: 5000, expired: 5000, pending: 0, mailboxes: 0 });
