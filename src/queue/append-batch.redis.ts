@@ -1,7 +1,9 @@
 import type { Address } from '@relay/protocol';
-import type { RedisClient, Script } from '../redis/redis-client.redis.js';
+import { NotExecuted, type RedisClient, type Script } from '../redis/redis-client.redis.js';
+import { bucketOf } from '../redis/redis-key.redis.js';
 import { type EntryId, formatEntryId, msOf, sequenceOf } from './entry-id.js';
 import { fingerprint } from './fingerprint.js';
+import { Lanes } from './lanes.js';
 import { packContent } from './packed-entry.redis.js';
 import type { Appended, NewMessage } from './queue.repository.js';
 
@@ -18,6 +20,7 @@ export interface Place {
 }
 
 interface Waiting {
+  readonly mailbox: Address;
   readonly message: NewMessage;
   resolve(appended: Appended | Promise<Appended>): void;
   reject(error: unknown): void;
@@ -43,12 +46,16 @@ const MOST_CHARACTERS = 256 * 1024;
 
 /**
  * What one turn of the event loop appends, in one call of a script, which costs Redis and us a multiple of what it does
- * for one message; in a Cluster, where a call stays within one slot, in one for each mailbox. Messages of one mailbox stay in their order.
+ * for one message; in a Cluster, where a call stays within one slot, in one for each mailbox. Messages of one mailbox stay in their order, but for those
+ * of different senders where more wants to Redis than it takes: there the senders take turns.
  */
 export class AppendBatch {
   private mailboxes = new Map<Address, Waiting[]>();
   private messages = 0;
   private characters = 0;
+  /** By bucket in a Cluster, where a primary that does not answer must not keep what goes to another; there is one else. */
+  private readonly lanes = new Map<number, Lanes<Waiting>>();
+  private readonly backlog = { items: 0, characters: 0 };
 
   constructor(
     private readonly script: Script,
@@ -56,17 +63,22 @@ export class AppendBatch {
   ) {}
 
   add(mailbox: Address, message: NewMessage): Promise<Appended> {
-    if (this.messages === 0) this.options.client.whenTurnEnds(this.send);
     return new Promise((resolve, reject) => {
-      const waiting = { message, resolve, reject };
-      const others = this.mailboxes.get(mailbox);
-      if (others === undefined) this.mailboxes.set(mailbox, [waiting]);
-      else others.push(waiting);
-      this.messages++;
-      this.characters += message.content.length;
-      if (this.messages >= MOST_MESSAGES || this.characters >= MOST_CHARACTERS) this.send();
+      const waiting = { mailbox, message, resolve, reject };
+      this.lanesOf(mailbox).enter(message.from, waiting, message.content.length);
     });
   }
+
+  private readonly gather = (waiting: Waiting): void => {
+    const { mailbox, message } = waiting;
+    if (this.messages === 0) this.options.client.whenTurnEnds(this.send);
+    const others = this.mailboxes.get(mailbox);
+    if (others === undefined) this.mailboxes.set(mailbox, [waiting]);
+    else others.push(waiting);
+    this.messages++;
+    this.characters += message.content.length;
+    if (this.messages >= MOST_MESSAGES || this.characters >= MOST_CHARACTERS) this.send();
+  };
 
   private readonly send = (): void => {
     if (this.messages === 0) return;
@@ -83,23 +95,40 @@ export class AppendBatch {
     const nowMs = now();
     const keys: string[] = [];
     const args: (string | number)[] = [nowMs, node];
+    let characters = 0;
     for (const [mailbox, some] of mailboxes) {
       for (const key of keysOf(mailbox)) keys.push(key);
       args.push(mailbox, listensTo(mailbox) ? 1 : 0, some.length);
       for (const { message } of some) {
         const { from, messageId, content, timestamp, ttlMs } = message;
         const { letter, text } = packContent(content);
+        characters += content.length;
         // Decimal: in another base a number of 53 bits takes a microsecond to write.
         args.push(from, messageId, letter + String(fingerprint(content)), nowMs + ttlMs, timestamp, text);
       }
     }
+    const lanes = this.lanesOf(mailboxes[0]![0]);
     client.run(this.script, keys, args, messages).then(
-      (replies) =>
-        mailboxes.forEach(([mailbox, some], i) => this.answer(mailbox, some, (replies as MailboxReply[])[i]!)),
+      (replies) => {
+        lanes.left(messages, characters);
+        mailboxes.forEach(([mailbox, some], i) => this.answer(mailbox, some, (replies as MailboxReply[])[i]!));
+      },
       (error: unknown) => {
+        lanes.left(messages, characters);
         for (const [, some] of mailboxes) for (const waiting of some) this.fail(waiting, error);
       },
     );
+  }
+
+  private lanesOf(mailbox: Address): Lanes<Waiting> {
+    const group = this.options.client.isCluster ? bucketOf(mailbox) : 0;
+    let lanes = this.lanes.get(group);
+    if (lanes === undefined) {
+      const refuse = (waiting: Waiting): void => this.fail(waiting, new NotExecuted('Too much waits for storage'));
+      lanes = new Lanes({ now: () => this.options.now(), go: this.gather, refuse, backlog: this.backlog });
+      this.lanes.set(group, lanes);
+    }
+    return lanes;
   }
 
   private answer(mailbox: Address, some: readonly Waiting[], reply: MailboxReply): void {
