@@ -51,7 +51,7 @@ describe('lanes before a store', () => {
     enter('a', MOST_UNDER_WAY + 5);
     expect(went).toHaveLength(MOST_UNDER_WAY);
     lanes.left(3, 3);
-    expect(went.slice(MOST_UNDER_WAY)).toEqual([2048, 2049, 2050].map((n) => `a ${n}`));
+    expect(went.slice(MOST_UNDER_WAY)).toEqual([0, 1, 2].map((n) => `a ${MOST_UNDER_WAY + n}`));
     expect(backlog).toEqual({ items: 2, characters: 2 });
     lanes.left(100, 100);
     expect(went).toHaveLength(MOST_UNDER_WAY + 5);
@@ -64,11 +64,26 @@ describe('lanes before a store', () => {
     enter('contact', 1);
     lanes.left(4, 4);
     expect(went).toEqual(['x 0', 'y 0', 'z 0', 'contact 0']);
-    // Whoever comes while a round goes on is in the next one.
-    lanes.left(1, 1);
+  });
+
+  it('let a newcomer go first, once in a round', () => {
+    fill();
+    for (const flood of ['x', 'y']) enter(flood, 1_000);
+    lanes.left(3, 3);
+    expect(went).toEqual(['x 0', 'y 0', 'x 1']);
     enter('contact', 1);
-    lanes.left(6, 6);
-    expect(went.slice(4)).toEqual(['x 1', 'y 1', 'z 1', 'x 2', 'contact 0', 'y 2', 'z 2']);
+    lanes.left(1, 1);
+    expect(went.at(-1)).toBe('contact 0');
+    // It had its turn of this round, and has its place in the next.
+    enter('contact', 1);
+    lanes.left(5, 5);
+    expect(went.slice(4)).toEqual(['y 1', 'x 2', 'contact 0', 'y 2', 'x 3']);
+    // Its turn came, it had nothing, and it is a newcomer again.
+    lanes.left(3, 3);
+    expect(went.slice(9)).toEqual(['y 3', 'x 4', 'y 4']);
+    enter('contact', 1);
+    lanes.left(1, 1);
+    expect(went.at(-1)).toBe('contact 0');
   });
 
   it('keep the order within a lane, whatever else goes between', () => {

@@ -1,5 +1,5 @@
 /** What may be on its way to the store at once: several times what keeps it busy, and what a newcomer has to wait for. */
-export const MOST_UNDER_WAY = 2048;
+export const MOST_UNDER_WAY = 1024;
 export const MOST_CHARACTERS_UNDER_WAY = 4 * 1024 * 1024;
 /** What may wait; half of it where others of the same lane wait already. */
 export const MOST_WAITING = 100_000;
@@ -35,7 +35,6 @@ interface Waiting<T> {
 }
 
 interface Lane<T> {
-  readonly name: string;
   readonly waiting: Waiting<T>[];
   /** Characters, by turns in which its first was too large to go. */
   saved: number;
@@ -43,14 +42,16 @@ interface Lane<T> {
 
 /**
  * Whoever wants to the store goes at once while little is on its way there. Beyond that each waits in its lane, and the lanes
- * take turns as answers come: who sends one thing waits for one of each other lane, however much they hold
- * (docs/decisions/0036-lanes-before-the-store.md). In a lane everything goes in its order.
+ * take turns as answers come: one that had nothing waiting goes first, once in a round, and nobody waits for more than one of each
+ * other lane, however much they hold (docs/decisions/0036-lanes-before-the-store.md). In a lane everything goes in its order.
  */
 export class Lanes<T> {
-  /** Those in which something waits, as long as there is no room on the way. */
+  /** Those that have something waiting, or had their turn in this round; none while nothing waits. */
   private readonly lanes = new Map<string, Lane<T>>();
-  private round: Lane<T>[] = [];
-  private nextRound: Lane<T>[] = [];
+  private waiting = 0;
+  private newcomers: string[] = [];
+  private round: string[] = [];
+  private nextRound: string[] = [];
   private at = 0;
   private underWay = 0;
   private charactersUnderWay = 0;
@@ -60,24 +61,24 @@ export class Lanes<T> {
   constructor(private readonly options: LanesOptions<T>) {}
 
   enter(name: string, item: T, characters: number): void {
-    if (this.lanes.size === 0 && this.hasRoom) return this.go(item, characters);
-    const lane = this.lanes.get(name);
-    if (this.isFull(lane === undefined ? 1 : 0.5)) return this.options.refuse(item);
+    if (this.waiting === 0 && this.hasRoom) return this.go(item, characters);
+    const known = this.lanes.get(name);
+    const hasMore = known !== undefined && known.waiting.length > 0;
+    if (this.isFull(hasMore ? 0.5 : 1)) return this.options.refuse(item);
     const giveUpAt = this.options.now() + PATIENCE_MS;
     this.giveUpAt = Math.min(this.giveUpAt, giveUpAt);
     this.count(1, characters);
-    const waiting = { item, characters, giveUpAt };
-    if (lane === undefined) this.open({ name, waiting: [waiting], saved: 0 });
-    else lane.waiting.push(waiting);
+    (known ?? this.open(name)).waiting.push({ item, characters, giveUpAt });
   }
 
   /** So many of those that went have their answers, or will get none. */
   left(items: number, characters: number): void {
     this.underWay -= items;
     this.charactersUnderWay -= characters;
-    if (this.lanes.size === 0) return;
+    if (this.waiting === 0) return;
     this.giveUp(this.options.now());
-    while (this.lanes.size > 0 && this.hasRoom) this.takeTurn();
+    while (this.waiting > 0 && this.hasRoom) this.takeTurn();
+    if (this.waiting === 0) this.clear();
   }
 
   private get hasRoom(): boolean {
@@ -90,13 +91,21 @@ export class Lanes<T> {
   }
 
   private count(items: number, characters: number): void {
+    this.waiting += items;
     this.options.backlog.items += items;
     this.options.backlog.characters += characters;
   }
 
-  private open(lane: Lane<T>): void {
-    this.lanes.set(lane.name, lane);
-    this.nextRound.push(lane);
+  private open(name: string): Lane<T> {
+    const lane: Lane<T> = { waiting: [], saved: 0 };
+    this.lanes.set(name, lane);
+    this.newcomers.push(name);
+    return lane;
+  }
+
+  private clear(): void {
+    this.lanes.clear();
+    [this.newcomers, this.round, this.nextRound, this.at] = [[], [], [], 0];
   }
 
   private go(item: T, characters: number): void {
@@ -106,27 +115,29 @@ export class Lanes<T> {
   }
 
   private takeTurn(): void {
-    if (this.at === this.round.length) {
-      [this.round, this.nextRound, this.at] = [this.nextRound, [], 0];
-    }
-    const lane = this.round[this.at++]!;
-    const first = lane.waiting[0];
-    // All that was in it was given up.
-    if (first === undefined) return;
+    const name = this.nextName();
+    const lane = this.lanes.get(name)!;
+    const [first] = lane.waiting;
+    // It keeps its place until here, so that it is no newcomer again in the round in which it was one.
+    if (first === undefined) return void this.lanes.delete(name);
+    this.nextRound.push(name);
     lane.saved += CHARACTERS_PER_TURN;
-    if (lane.saved >= first.characters) {
-      lane.saved = 0;
-      const { item, characters } = this.takeFirst(lane);
-      this.go(item, characters);
-    }
-    if (lane.waiting.length > 0) this.nextRound.push(lane);
+    if (lane.saved < first.characters) return;
+    lane.saved = 0;
+    this.take(lane);
+    this.go(first.item, first.characters);
   }
 
-  private takeFirst(lane: Lane<T>): Waiting<T> {
-    const first = lane.waiting.shift()!;
-    this.count(-1, -first.characters);
-    if (lane.waiting.length === 0) this.lanes.delete(lane.name);
-    return first;
+  private nextName(): string {
+    if (this.newcomers.length > 0) return this.newcomers.shift()!;
+    if (this.at === this.round.length) [this.round, this.nextRound, this.at] = [this.nextRound, [], 0];
+    return this.round[this.at++]!;
+  }
+
+  private take(lane: Lane<T>): T {
+    const { item, characters } = lane.waiting.shift()!;
+    this.count(-1, -characters);
+    return item;
   }
 
   /** Looks at all lanes, but not before one of them may have something to give up. */
@@ -134,8 +145,7 @@ export class Lanes<T> {
     if (now < this.giveUpAt) return;
     this.giveUpAt = Infinity;
     for (const lane of this.lanes.values()) {
-      while (lane.waiting.length > 0 && lane.waiting[0]!.giveUpAt <= now)
-        this.options.refuse(this.takeFirst(lane).item);
+      while (lane.waiting.length > 0 && lane.waiting[0]!.giveUpAt <= now) this.options.refuse(this.take(lane));
       this.giveUpAt = Math.min(this.giveUpAt, lane.waiting[0]?.giveUpAt ?? Infinity);
     }
   }
