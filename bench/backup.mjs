@@ -56,8 +56,8 @@ async function startRelay(url) {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   for await (const line of createInterface({ input: child.stdout })) {
-    const { url: at } = JSON.parse(line);
-    if (at === undefined) continue;
+    const { msg, url: at } = JSON.parse(line);
+    if (msg !== 'relay listening') continue;
     child.stdout.resume();
     const stop = async () => {
       const ended = once(child, 'exit');

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { listenFailure } from '../common/listen-failure.js';
 import type { Settings } from '../common/settings.js';
 import { EXIT_UNAVAILABLE, StartError } from '../common/start-error.js';
+import { HTTP_LIMITS } from './relay-http.adapter.js';
 
 /**
  * Returns the URL. Rejects with a `StartError` of one line where nobody can listen there; Nest's own `listen` logs that with a stack,
@@ -15,7 +16,7 @@ export async function listen(app: INestApplication, settings: Settings): Promise
   await app.init();
   const server = app.getHttpServer() as Server;
   try {
-    await once(server.listen(port, host), 'listening');
+    await once(server.listen({ port, host, backlog: HTTP_LIMITS.listenBacklog }), 'listening');
   } catch (error) {
     const target = { port, host, portSetting: 'PORT', hostSetting: 'HOST' };
     throw new StartError(EXIT_UNAVAILABLE, [listenFailure(target, error)]);

@@ -22,6 +22,11 @@ export const HTTP_LIMITS = {
   maxHeaders: 0,
   /** Pipelined requests are all begun at once, so this also bounds those. The last one is answered `Connection: close`. */
   maxRequestsPerSocket: 1_000,
+  /**
+   * Connections that TCP has opened and that wait to be taken. Beyond it (Node's own is 511) the system drops a client's first packet, which is sent
+   * again after 1 s, 3 s, 7 s: thousands that come back at once would make each other wait. Linux caps it at `net.core.somaxconn`, 4096.
+   */
+  listenBacklog: 4_096,
 } as const;
 
 export type HttpLimits = Readonly<Record<keyof typeof HTTP_LIMITS, number>>;
