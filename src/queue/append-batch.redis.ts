@@ -1,7 +1,9 @@
 import type { Address } from '@relay/protocol';
-import type { RedisClient, Script } from '../redis/redis-client.redis.js';
+import { NotExecuted, type RedisClient, type Script } from '../redis/redis-client.redis.js';
+import { bucketOf } from '../redis/redis-key.redis.js';
 import { type EntryId, formatEntryId, msOf, sequenceOf } from './entry-id.js';
 import { fingerprint } from './fingerprint.js';
+import { Lanes } from './lanes.js';
 import { digestOf } from './message-digest.redis.js';
 import { packContent } from './packed-entry.redis.js';
 import type { Appended, NewMessage } from './queue.repository.js';
@@ -19,6 +21,7 @@ export interface Place {
 }
 
 interface Waiting {
+  readonly mailbox: Address;
   readonly message: NewMessage;
   resolve(appended: Appended | Promise<Appended>): void;
   reject(error: unknown): void;
@@ -51,7 +54,8 @@ const MOST_CHARACTERS = 256 * 1024;
 
 /**
  * What one turn of the event loop appends, in one call of a script, which costs Redis and us a multiple of what it does
- * for one message; in a Cluster, where a call stays within one slot, in one for each mailbox. Messages of one mailbox stay in their order.
+ * for one message; in a Cluster, where a call stays within one slot, in one for each mailbox. Messages of one mailbox stay in their order, but for those
+ * of different senders where more wants to Redis than it takes: there the senders take turns.
  */
 export class AppendBatch {
   private runs: Run[] = [];
@@ -59,6 +63,9 @@ export class AppendBatch {
   private mailboxes = new Map<Address, Run>();
   private messages = 0;
   private characters = 0;
+  /** By bucket in a Cluster, where a primary that does not answer must not keep what goes to another; there is one else. */
+  private readonly lanes = new Map<number, Lanes<Waiting>>();
+  private readonly backlog = { items: 0, characters: 0 };
 
   constructor(
     private readonly script: Script,
@@ -66,14 +73,20 @@ export class AppendBatch {
   ) {}
 
   add(mailbox: Address, message: NewMessage): Promise<Appended> {
-    if (this.messages === 0) this.options.client.whenTurnEnds(this.send);
     return new Promise((resolve, reject) => {
-      this.runOf(mailbox, message.ttlMs).waiting.push({ message, resolve, reject });
-      this.messages++;
-      this.characters += message.content.length;
-      if (this.messages >= MOST_MESSAGES || this.characters >= MOST_CHARACTERS) this.send();
+      const waiting = { mailbox, message, resolve, reject };
+      this.lanesOf(mailbox).enter(message.from, waiting, message.content.length);
     });
   }
+
+  private readonly gather = (waiting: Waiting): void => {
+    const { mailbox, message } = waiting;
+    if (this.messages === 0) this.options.client.whenTurnEnds(this.send);
+    this.runOf(mailbox, message.ttlMs).waiting.push(waiting);
+    this.messages++;
+    this.characters += message.content.length;
+    if (this.messages >= MOST_MESSAGES || this.characters >= MOST_CHARACTERS) this.send();
+  };
 
   private runOf(mailbox: Address, ttlMs: number): Run {
     const last = this.mailboxes.get(mailbox);
@@ -100,6 +113,7 @@ export class AppendBatch {
     const nowMs = now();
     const keys: string[] = [];
     const args: (string | number)[] = [nowMs, node];
+    let characters = 0;
     for (const { mailbox, ttlMs, waiting } of runs) {
       for (const key of keysOf(mailbox)) keys.push(key);
       const expiresAt = nowMs + ttlMs;
@@ -107,17 +121,34 @@ export class AppendBatch {
       for (const { message } of waiting) {
         const { from, messageId, content, timestamp } = message;
         const { letter, text } = packContent(content);
+        characters += content.length;
         // Decimal: in another base a number of 53 bits takes a microsecond to write.
         args.push(digestOf(from, messageId), letter + String(fingerprint(content)));
         args.push(`${Buffer.byteLength(text)} ${expiresAt} ${timestamp} ${from} ${messageId}\n${text}`);
       }
     }
+    const lanes = this.lanesOf(runs[0]!.mailbox);
     client.run(this.script, keys, args, messages).then(
-      (replies) => runs.forEach((run, i) => this.answer(run, (replies as MailboxReply[])[i]!)),
+      (replies) => {
+        lanes.left(messages, characters);
+        runs.forEach((run, i) => this.answer(run, (replies as MailboxReply[])[i]!));
+      },
       (error: unknown) => {
+        lanes.left(messages, characters);
         for (const { waiting } of runs) for (const one of waiting) this.fail(one, error);
       },
     );
+  }
+
+  private lanesOf(mailbox: Address): Lanes<Waiting> {
+    const group = this.options.client.isCluster ? bucketOf(mailbox) : 0;
+    let lanes = this.lanes.get(group);
+    if (lanes === undefined) {
+      const refuse = (waiting: Waiting): void => this.fail(waiting, new NotExecuted('Too much waits for storage'));
+      lanes = new Lanes({ now: () => this.options.now(), go: this.gather, refuse, backlog: this.backlog });
+      this.lanes.set(group, lanes);
+    }
+    return lanes;
   }
 
   private answer({ mailbox, waiting: some }: Run, reply: MailboxReply): void {

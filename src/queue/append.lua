@@ -144,10 +144,12 @@ local function makeRoom()
   return true
 end
 
+local hadShares = S[HAS_SHARES]
 local tooStrange = isOverStrangers()
 local why = tooStrange and 'stranger_share_full' or obstacle()
 if why and not (DROPS_OLDEST == 1 and not tooStrange and makeRoom()) then
-  if hadExpired or isBlocked or S[HAS_SHARES] == 1 then saveState() end
+  -- Not for every refusal: with appendfsync always each write is waited for, and a flood is nothing but refusals.
+  if hadExpired or isBlocked or DROPS_OLDEST == 1 or S[HAS_SHARES] ~= hadShares then saveState() end
   return { 'refused', why }
 end
 

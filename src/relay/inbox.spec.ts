@@ -76,6 +76,20 @@ describe('an inbox', () => {
     expect([inbox.isStoreBehind, inbox.mayReadOn]).toEqual([true, false]);
   });
 
+  it('is patient with each frame by itself, however long the store has been full', () => {
+    send(MAX_SENDS_IN_FLIGHT);
+    inbox.add('first');
+    nowMs += STORE_PATIENCE_MS - 1;
+    inbox.add('second');
+    nowMs++;
+    expect([inbox.isStoreBehind, inbox.take()]).toEqual([false, 'first']);
+    expect(inbox.isStoreBehind).toBe(true);
+    nowMs += STORE_PATIENCE_MS - 1;
+    expect([inbox.isStoreBehind, inbox.take()]).toEqual([false, 'second']);
+    // What is read now waits in its turn.
+    expect([inbox.mayReadOn, inbox.isStoreBehind]).toEqual([true, true]);
+  });
+
   it('is patient anew once nothing waits any more', () => {
     send(MAX_SENDS_IN_FLIGHT);
     nowMs += STORE_PATIENCE_MS;

@@ -7,7 +7,7 @@ import type { Flushable } from './turn.js';
  * Where a thousand connections flood, what somebody else sends waits behind so many of each.
  */
 export const MAX_SENDS_IN_FLIGHT = 36;
-/** A store that is slow must not keep a send from its answer: after so long as many as this may be in flight. */
+/** A store that is slow must not keep a send from its answer: for what has waited so long, as many as this may be in flight. */
 export const MAX_SENDS_TO_SLOW_STORE = 1024;
 export const STORE_PATIENCE_MS = 4_000;
 /** Frames of one connection that are handled before the others have their turn. */
@@ -27,6 +27,8 @@ export class Inbox implements Flushable {
   /** On their way to the store. */
   sends = 0;
   private texts: string[] = [];
+  /** When each of them came, monotonic ms. */
+  private cameAt: number[] = [];
   private handledInTurn = 0;
   private turnNumber = 0;
   private isScheduled = false;
@@ -45,10 +47,12 @@ export class Inbox implements Flushable {
 
   add(text: string): void {
     this.texts.push(text);
+    this.cameAt.push(this.clock.now());
   }
 
   /** The oldest, taken out; `undefined` where there is none. */
   take(): string | undefined {
+    this.cameAt.shift();
     return this.texts.shift();
   }
 
@@ -56,6 +60,7 @@ export class Inbox implements Flushable {
   takeAll(): readonly string[] {
     const { texts } = this;
     this.texts = [];
+    this.cameAt = [];
     return texts;
   }
 
@@ -91,15 +96,17 @@ export class Inbox implements Flushable {
     if (this.sends < MAX_SENDS_IN_FLIGHT && this.isEmpty) this.fullSince = Infinity;
   }
 
-  /** Whether nothing more may be sent to the store for now. */
+  /** Whether nothing more may be sent to the store for now. What came last is no reason to hurry, however long others waited. */
   get isStoreBehind(): boolean {
     if (this.sends < MAX_SENDS_IN_FLIGHT) return false;
-    return this.sends >= MAX_SENDS_TO_SLOW_STORE || this.clock.now() - this.fullSince < STORE_PATIENCE_MS;
+    const [oldest = Infinity] = this.cameAt;
+    return this.sends >= MAX_SENDS_TO_SLOW_STORE || this.clock.now() - oldest < STORE_PATIENCE_MS;
   }
 
   /** Whether a socket that was paused may be read again: not at each answer of the store. */
   get mayReadOn(): boolean {
     if (!this.isEmpty) return false;
-    return this.sends < MAX_SENDS_IN_FLIGHT / 2 || (this.fullSince !== Infinity && !this.isStoreBehind);
+    if (this.sends < MAX_SENDS_IN_FLIGHT / 2) return true;
+    return this.sends < MAX_SENDS_TO_SLOW_STORE && this.clock.now() - this.fullSince >= STORE_PATIENCE_MS;
   }
 }

@@ -1,5 +1,6 @@
 import { type Address, LIMITS } from '@relay/protocol';
 import type { EntryId } from '../../src/queue/entry-id.js';
+import { MOST_UNDER_WAY } from '../../src/queue/lanes.js';
 import type { MailboxLimits, MessageEntry, NewMessage } from '../../src/queue/queue.repository.js';
 import { FIRST_PLACES, STATE_PLACES } from '../../src/queue/scripts.redis.js';
 import { bucketOf } from '../../src/redis/redis-key.redis.js';
@@ -165,6 +166,38 @@ describe('mailboxes in Redis', () => {
       await purge();
       expect(await keys()).toEqual([`tot:${tag}`]);
     });
+  });
+
+  it('writes nothing for a message that it refuses, once it knows who has how much', async () => {
+    const half = { ...ROOMY, maxMessages: 10, senderShare: 0.5 };
+    const changes = async (): Promise<number> =>
+      Number(/rdb_changes_since_last_save:(\d+)/.exec(String(await redis.command('INFO', 'persistence')))![1]);
+    for (let n = 0; n < 5; n++) await store(`m${n}`, {}, half);
+    const refused = { kind: 'refused', code: 'sender_share_full' };
+    expect(await node.queue.append(BOX, message('over'), half)).toEqual(refused);
+    const before = await changes();
+    for (const id of ['again', 'and again']) expect(await node.queue.append(BOX, message(id), half)).toEqual(refused);
+    expect(await changes()).toBe(before);
+    await store('of another', { from: BOB }, half);
+    expect(await changes()).toBeGreaterThan(before);
+  });
+
+  it('lets who sends one message go before what somebody else has waiting, and keeps the order of each', async () => {
+    const limits = { ...ROOMY, maxMessages: 100_000 };
+    const stored: MessageEntry[] = [];
+    const send = async (messageId: string, from: Address): Promise<void> => {
+      const appended = await node.queue.append(BOX, message(messageId, { from }), limits);
+      if (appended.kind === 'stored') stored.push(appended.entry);
+    };
+    const flood = Array.from({ length: 3 * MOST_UNDER_WAY }, (_, n) => send(`flood ${n}`, ALICE));
+    await Promise.all([...flood, send('one', BOB), send('two', BOB)]);
+    const placeOf = (messageId: string): number => stored.findIndex((entry) => entry.messageId === messageId);
+    // All that was under way, the two, and hardly anything between.
+    expect(placeOf('one')).toBeLessThan(MOST_UNDER_WAY + 8);
+    expect(placeOf('two')).toBeLessThan(MOST_UNDER_WAY + 8);
+    expect(stored.map(({ sequence }) => sequence)).toEqual(stored.map((_, n) => n + 1));
+    const flooded = stored.filter(({ from }) => from === ALICE).map(({ messageId }) => messageId);
+    expect(flooded).toEqual(flood.map((_, n) => `flood ${n}`));
   });
 
   it.each([
