@@ -40,10 +40,10 @@ export class RelayGateway implements OnGatewayConnection {
     // Not the request itself: the listeners below last as long as the connection, and would keep all its headers.
     const { socket } = request;
     const link = new Link(webSocket, socket, this.turn, this.settings.classicAck);
-    const peer = { network: this.admission.networkOf(request), host: request.headers.host };
-    const signIn = new SignIn(this.auth, peer);
+    const network = this.admission.networkOf(request);
+    const signIn = new SignIn(this.auth, { network, host: request.headers.host });
     const requestId = wellFormed(request.headers['x-request-id']);
-    const connection = new Connection(`${this.node}-${++this.count}`, link, this.relay, signIn);
+    const connection = new Connection(`${this.node}-${++this.count}`, link, this.relay, signIn, network);
     this.connections.add(connection);
     this.metrics.connectionsOpened.add('opened');
     webSocket.on('message', (data, isBinary) => connection.receive(data as Buffer, isBinary));
