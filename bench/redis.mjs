@@ -15,7 +15,7 @@ const STOP_WITHIN_MS = 5_000;
 /** @typedef {'everysec' | 'always'} Fsync */
 /** @typedef {{ url: string, port: number, pid: number, client: Redis, stop: () => Promise<void> }} RunningRedis */
 
-/** The prefix that keeps a process on one core, or nothing where the system has no such core or tool. @param {0 | 1} core */
+/** The prefix that keeps a process on one core, or nothing where the system has no such core or tool. @param {number} core */
 export function onCore(core) {
   const prefix = ['taskset', '-c', String(core)];
   return spawnSync('taskset', [...prefix.slice(1), 'true']).status === 0 ? prefix : [];
