@@ -1,11 +1,11 @@
 // @ts-check
 /** What the relay is held to: ratios to the yardstick of the same run, and whether they were met. */
-import { SCENARIOS, count } from './scenarios.mjs';
+import { SCENARIOS } from './scenarios.mjs';
 import { median, ratiosOf, valuesOf } from './statistics.mjs';
 
 /** @typedef {import('./statistics.mjs').Measurements} Measurements */
 /** @typedef {import('./statistics.mjs').Place & { atLeast?: number, atMost?: number }} Bound  of the median ratio */
-/** @typedef {{ text: string, isMissed: boolean }} Verdict */
+/** @typedef {{ text: string, isMissed: boolean, isMeasured: boolean }} Verdict */
 
 /** @type {Bound[]} */
 export const BOUNDS = [
@@ -33,9 +33,9 @@ export function judge(measurements, bounds) {
     const limits = [atLeast > 0 ? `≥ ${atLeast}` : '', atMost < Infinity ? `≤ ${atMost}` : ''].filter(Boolean);
     const rule = `${scenario}: ${figure} of ${server} ${limits.join(' and ')} × ${yardstick}`;
     const ratio = median(ratiosOf(measurements, bound, yardstick));
-    if (Number.isNaN(ratio)) return { text: `${rule}: not measured`, isMissed: false };
+    if (Number.isNaN(ratio)) return { text: `${rule}: not measured`, isMissed: false, isMeasured: false };
     const isMissed = !(ratio >= atLeast && ratio <= atMost);
-    return { text: `${rule}: ${isMissed ? '**missed**' : 'met'} (${ratio.toFixed(2)})`, isMissed };
+    return { text: `${rule}: ${isMissed ? '**missed**' : 'met'} (${ratio.toFixed(2)})`, isMissed, isMeasured: true };
   });
 }
 
@@ -100,5 +100,6 @@ function doubtsAtRate(all) {
 /** @param {Verdict[]} verdicts */
 export function tally(verdicts) {
   const missed = verdicts.filter(({ isMissed }) => isMissed).length;
-  return `${count(verdicts.length - missed)} of ${count(verdicts.length)} bounds met or not measured, ${count(missed)} missed.`;
+  const measured = verdicts.filter(({ isMeasured }) => isMeasured).length;
+  return `${measured - missed} met, ${missed} missed, ${verdicts.length - measured} not measured.`;
 }

@@ -23,6 +23,7 @@ const USAGE = `usage: node bench/load.mjs pairs|idle|offline|storm ws://127.0.0.
   offline   --pairs 50 --messages 1000 --window 32 --size 300
   all       --mask            a masking key that is not zero, which servers must undo
             --redis-pid PID   the server's Redis, whose CPU is then measured too
+            --patience 12     seconds in which nothing moves before what is missing counts as lost
 
 mqtt://… is driven as a broker. The server must have its limits raised (sends, connections per address, waiting messages):
 see bench/README.md.
@@ -41,6 +42,7 @@ const { positionals, values } = parseArgs({
     rate: { type: 'string', default: '0' },
     connections: { type: 'string', default: '10000' },
     messages: { type: 'string', default: '1000' },
+    patience: { type: 'string', default: '12' },
     'fan-in': { type: 'boolean', default: false },
     mask: { type: 'boolean', default: false },
   },
@@ -68,6 +70,7 @@ const options = {
   rate: Number(values.rate),
   connections: Number(values.connections),
   messages: Number(values.messages),
+  patienceMs: Number(values.patience) * 1000,
   fanIn: values['fan-in'],
 };
 

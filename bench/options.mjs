@@ -70,10 +70,9 @@ export function planOf(args) {
     args,
     options: { ...sizes, only: text, servers: text, quick: flag, mask: flag, check: flag, help: flag },
   });
-  if (values.help) throw new Error(USAGE);
-  const { quick, mask, check, only, servers: named, ...given } = values;
+  const { help, quick, mask, check, only, servers: named, ...given } = values;
   const { rounds, ...chosen } = { ...(quick ? QUICK : FULL), ...given };
-  if (![rounds, ...Object.values(chosen)].every((size) => Number(size) > 0)) throw new Error(USAGE);
+  if (help || ![rounds, ...Object.values(chosen)].every((size) => Number(size) > 0)) throw new Error(USAGE);
   const scenarios = listed(/** @type {string | undefined} */ (only), Object.keys(SCENARIOS));
   const wanted = listed(/** @type {string | undefined} */ (named), Object.keys(SERVERS));
   const missing = wanted.flatMap((name) => missingFor(name) ?? []);
@@ -83,7 +82,7 @@ export function planOf(args) {
   const servers = wanted.filter((name) => missingFor(name) === null);
   const hasRedis = servers.includes('everysec');
   return {
-    scenarios: scenarios.filter((name) => name !== 'mailboxes' || hasRedis),
+    scenarios: scenarios.filter((name) => takingPart(name, servers).length > 0 || (name === 'mailboxes' && hasRedis)),
     servers,
     rounds: Number(rounds),
     sizes: /** @type {Sizes} */ (chosen),
@@ -92,6 +91,11 @@ export function planOf(args) {
     isComplete: args.every((arg) => arg === '--check'),
     skipped: wanted.filter((name) => !servers.includes(name)).map((name) => `without ${name}: ${missingFor(name)}`),
   };
+}
+
+/** Whom a scenario measures. @param {string} scenario @param {string[]} servers */
+export function takingPart(scenario, servers) {
+  return (SCENARIOS[scenario]?.rows ?? []).filter((server) => servers.includes(server));
 }
 
 /** @param {string[]} servers */

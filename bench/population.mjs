@@ -4,20 +4,20 @@ import { Pair } from './pair.mjs';
 import { ERROR, MESSAGE, OTHER, Traffic } from './traffic.mjs';
 import { wireOf } from './wire.mjs';
 
-/** @typedef {{ urls: URL[], pairs: number, size: number, fanIn: boolean }} Options */
+/** @typedef {{ urls: URL[], pairs: number, size: number, fanIn: boolean, patienceMs: number }} Options */
 
 /** The pairs of a run and where each end signs in: spread over the nodes, so that between n of them 1/n stays on its node. */
 export class Population {
-  ledger = new Ledger();
   #urls;
   #wire;
   #traffic;
   #isFanIn;
 
   /** @param {Options} options @param {number} window */
-  constructor({ urls, pairs, size, fanIn }, window) {
+  constructor({ urls, pairs, size, fanIn, patienceMs }, window) {
     const [first] = urls;
     if (first === undefined) throw new Error('there is nothing to connect to');
+    this.ledger = new Ledger(patienceMs);
     this.#urls = urls;
     this.#isFanIn = fanIn;
     this.#wire = wireOf(first);

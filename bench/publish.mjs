@@ -34,7 +34,7 @@ function document(measurements, verdicts, run) {
     '# Results',
     ...about(run),
     '## Bounds',
-    list(verdicts.map(({ text }) => text)),
+    list(verdicts.filter(({ isMeasured }) => isMeasured).map(({ text }) => text)) || 'None was measured.',
     tally(verdicts),
     '## Messages',
     wrong.length === 0 ? 'Nothing lost, doubled, out of order, corrupt or unconfirmed.' : list(wrong),

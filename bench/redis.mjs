@@ -108,3 +108,14 @@ export async function redisCpuMicros(client) {
   );
   return seconds.reduce((sum, each) => sum + each, 0) * 1e6;
 }
+
+/** @typedef {{ command: string, calls: number, micros: number }} CommandCost */
+
+/** What each command has cost since the last CONFIG RESETSTAT, the dearest first. @param {Redis} client @returns {Promise<CommandCost[]>} */
+export async function commandCosts(client) {
+  const text = await client.info('commandstats');
+  const found = [...text.matchAll(/^cmdstat_([^:]+):calls=(\d+),usec=(\d+)/gm)];
+  return found
+    .map(([, command = '', calls, micros]) => ({ command, calls: Number(calls), micros: Number(micros) }))
+    .sort((a, b) => b.micros - a.micros);
+}

@@ -6,9 +6,8 @@
 import { loadavg } from 'node:os';
 import { BOUNDS, judge } from './bounds.mjs';
 import { measure, measureMailboxes } from './measure.mjs';
-import { planOf } from './options.mjs';
+import { planOf, takingPart } from './options.mjs';
 import { publish } from './publish.mjs';
-import { SCENARIOS } from './scenarios.mjs';
 
 /** @typedef {import('./statistics.mjs').Measurements} Measurements */
 /** @typedef {import('./options.mjs').Plan} Plan */
@@ -26,7 +25,7 @@ function tell(label, { figures }) {
 /** @type {(plan: Plan, scenario: string) => Promise<Record<string, import('./statistics.mjs').Measurement[]>>} */
 async function measureScenario(plan, scenario) {
   if (scenario === 'mailboxes') return measureMailboxes(plan);
-  const taking = (SCENARIOS[scenario]?.rows ?? []).filter((server) => plan.servers.includes(server));
+  const taking = takingPart(scenario, plan.servers);
   /** @type {Record<string, import('./statistics.mjs').Measurement[]>} */
   const rounds = Object.fromEntries(taking.map((server) => [server, []]));
   for (let round = 1; round <= plan.rounds; round++) {

@@ -76,7 +76,7 @@ export function hasCoresFor(nodes) {
   return cpus().length >= nodes + OTHER_CORES;
 }
 
-/** @typedef {{ url: string, urls: string[], pid: number, pids: number[], redisPid?: number, output: () => string, stop: () => Promise<void> }} Running */
+/** @typedef {{ url: string, urls: string[], pid: number, pids: number[], redisPid?: number, redis?: import('ioredis').Redis, output: () => string, stop: () => Promise<void> }} Running */
 
 /**
  * @param {string} name @param {Record<string, string>} settings  on top of its own
@@ -107,7 +107,7 @@ async function startOnRedis(server, { name, settings, fsync }) {
       const core = nodes > 1 && hasCoresFor(nodes) ? OTHER_CORES + i : 0;
       all.push(await startNode(server, { name, settings: { ...settings, REDIS_URL: redis.url }, core }));
     }
-    return { ...together(all), redisPid: redis.pid, stop };
+    return { ...together(all), redisPid: redis.pid, redis: redis.client, stop };
   } catch (error) {
     await stop();
     throw error;
