@@ -57,19 +57,25 @@ const SATURATED = ['pairs', 'fanin', 'payload4', 'payload64', 'nodes'];
 const FULL = 0.95;
 const OWN_CORE = 0.9;
 
-/** What makes a figure say less than it seems to. @param {Measurements} measurements */
+/** What makes figures say less than they seem to, and of which it is true. @param {Measurements} measurements */
 export function doubts(measurements) {
-  return Object.entries(measurements).flatMap(([scenario, servers]) =>
-    Object.keys(servers).flatMap((server) => {
+  /** @type {Map<string, string[]>} */
+  const found = new Map();
+  for (const [scenario, servers] of Object.entries(measurements)) {
+    for (const server of Object.keys(servers)) {
       const all = (/** @type {string} */ figure) => valuesOf(measurements, { scenario, server, figure });
-      const found = SATURATED.includes(scenario)
-        ? doubtsAtSaturation(all)
-        : scenario === 'latency'
-          ? doubtsAtRate(all)
-          : [];
-      return found.map((doubt) => `${scenario}, ${server}: ${doubt}`);
-    }),
-  );
+      for (const doubt of doubtsOf(scenario, all)) {
+        found.set(doubt, [...(found.get(doubt) ?? []), `${scenario} of ${server}`]);
+      }
+    }
+  }
+  return [...found].map(([doubt, where]) => `${doubt}: ${where.join(', ')}`);
+}
+
+/** @type {(scenario: string, all: (figure: string) => number[]) => string[]} */
+function doubtsOf(scenario, all) {
+  if (SATURATED.includes(scenario)) return doubtsAtSaturation(all);
+  return scenario === 'latency' ? doubtsAtRate(all) : [];
 }
 
 /** @param {(figure: string) => number[]} all  values of a figure, one per round */
@@ -77,11 +83,11 @@ function doubtsAtSaturation(all) {
   const generator = median(all('generatorCpu'));
   const redis = all('redisCpu').length === 0 ? 0 : median(all('redisCpu'));
   const found = [];
-  if (generator > FULL) found.push('the generator was as busy as a core can be, the server may do more');
+  if (generator > FULL) found.push('The generator was as busy as a core can be, the server may do more');
   else if (redis > 0 && generator + redis > FULL) {
     found.push('Redis and the generator filled their core, the relay may do more');
   } else if (median(all('serverCpu')) < OWN_CORE) {
-    found.push('it did not have its core to itself, trust CPU µs/message more');
+    found.push('The server did not use its core all the time, something else was the limit; trust CPU µs/message more');
   }
   return found;
 }
@@ -89,10 +95,10 @@ function doubtsAtSaturation(all) {
 /** @param {(figure: string) => number[]} all */
 function doubtsAtRate(all) {
   const found = [];
-  if (Math.max(...all('unsent')) > 0) found.push('it fell behind the schedule, choose a lower --rate');
+  if (Math.max(...all('unsent')) > 0) found.push('It fell behind the schedule, choose a lower --rate');
   const busy = all('generatorCpu').map((generator, round) => generator + (all('redisCpu')[round] ?? 0));
   if (Math.min(...busy) < 0.97) {
-    found.push('the generator’s core was taken away in some rounds, p99 is that of the machine');
+    found.push('The generator’s core was taken away in some rounds, p99 is that of the machine');
   }
   return found;
 }

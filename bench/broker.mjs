@@ -42,15 +42,19 @@ export async function startBroker() {
   const folder = mkdtempSync(join(tmpdir(), 'relay-bench-'));
   const remove = () => rmSync(folder, { recursive: true, force: true });
   process.once('exit', remove);
+  const removeNow = () => {
+    process.off('exit', remove);
+    remove();
+  };
   const port = await freePort();
   const file = join(folder, 'mosquitto.conf');
   writeFileSync(file, configuration(port, folder));
   const command = [...onCore(0), program, '-c', file];
   try {
     const running = await startProcess({ name: 'mosquitto', url: `mqtt://127.0.0.1:${port}`, command, env: {} });
-    return { ...running, stop: () => running.stop().finally(remove) };
+    return { ...running, stop: () => running.stop().finally(removeNow) };
   } catch (error) {
-    remove();
+    removeNow();
     throw error;
   }
 }

@@ -92,6 +92,7 @@ export function summarise(profile, window) {
     const area = areas.get(node.id) ?? UNKNOWN;
     if (area === IDLE || time === 0) continue;
     busy += time;
+    /** @type {Map<string, number>} */
     const inArea = functions.get(area) ?? new Map();
     functions.set(area, inArea);
     add(inArea, nameOf(node.callFrame), time);

@@ -41,7 +41,7 @@ function payload(title, size, window) {
     rows: ['router', 'mqtt', 'relay', 'everysec'],
     yardstick: YARDSTICK,
     columns: [RATE, { figure: 'megabytesPerSecond', title: 'MB/s', show: count }, CPU, REDIS_CPU],
-    plots: [{ figure: 'messagesPerSecond', title: `messages/s, ${title}` }],
+    plots: [{ figure: 'messagesPerSecond', title: `1:1, ${title}, messages/s` }],
   };
 }
 

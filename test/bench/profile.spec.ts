@@ -26,11 +26,11 @@ describe('a profile by area', () => {
     const garbage = called('(garbage collector)');
     called('(root)', '', [append, receive, idle, garbage]);
     const samples = [append, digest, receive, idle, garbage];
-    const areas = summarise({ nodes, startTime: 1000, samples, timeDeltas: [10, 20, 40, 500, 30] }, EVER);
+    const areas = summarise({ nodes, startTime: 1000, samples, timeDeltas: [10, 20, 50, 500, 20] }, EVER);
     expect(areas.map(({ area, share }) => [area, share])).toEqual([
-      ['WebSocket frames', 0.4],
+      ['WebSocket frames', 0.5],
       ['store: mailboxes', 0.3],
-      ['garbage', 0.3],
+      ['garbage', 0.2],
     ]);
   });
 

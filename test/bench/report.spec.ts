@@ -88,9 +88,11 @@ describe('doubts', () => {
 
   it('are about a busy generator, a busy core of Redis, and a core that others used', () => {
     expect(doubtsOf('pairs', pair(1))).toEqual([]);
-    expect(doubtsOf('pairs', pair(1, { generatorCpu: 0.97 }))[0]).toContain('the generator was as busy');
+    expect(doubtsOf('pairs', pair(1, { generatorCpu: 0.97 }))[0]).toContain('The generator was as busy');
     expect(doubtsOf('pairs', pair(1, { redisCpu: 0.48 }))[0]).toContain('filled their core');
-    expect(doubtsOf('pairs', pair(1, { serverCpu: 0.8 }))[0]).toContain('its core to itself');
+    expect(doubtsOf('pairs', pair(1, { serverCpu: 0.8 }))[0]).toBe(
+      'The server did not use its core all the time, something else was the limit; trust CPU µs/message more: pairs of relay',
+    );
   });
 
   it('are about a schedule that was not kept', () => {
