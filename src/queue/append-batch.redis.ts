@@ -26,6 +26,11 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
+interface Size {
+  readonly messages: number;
+  readonly characters: number;
+}
+
 export interface BatchOptions {
   readonly client: RedisClient;
   readonly node: string;
@@ -82,27 +87,25 @@ export class AppendBatch {
 
   private readonly send = (): void => {
     if (this.messages === 0) return;
-    const { mailboxes, messages } = this;
+    const { mailboxes, messages, characters } = this;
     this.mailboxes = new Map();
     this.messages = 0;
     this.characters = 0;
-    if (!this.options.client.isCluster) return this.call([...mailboxes], messages);
-    for (const one of mailboxes) this.call([one], one[1].length);
+    if (!this.options.client.isCluster) return this.call([...mailboxes], { messages, characters });
+    for (const one of mailboxes) this.call([one], sizeOf(one[1]));
   };
 
-  private call(mailboxes: readonly (readonly [Address, readonly Waiting[]])[], messages: number): void {
+  private call(mailboxes: readonly (readonly [Address, readonly Waiting[]])[], { messages, characters }: Size): void {
     const { client, node, keysOf, listensTo, now } = this.options;
     const nowMs = now();
     const keys: string[] = [];
     const args: (string | number)[] = [nowMs, node];
-    let characters = 0;
     for (const [mailbox, some] of mailboxes) {
       for (const key of keysOf(mailbox)) keys.push(key);
       args.push(mailbox, listensTo(mailbox) ? 1 : 0, some.length);
       for (const { message } of some) {
         const { from, messageId, content, timestamp, ttlMs } = message;
         const { letter, text } = packContent(content);
-        characters += content.length;
         // Decimal: in another base a number of 53 bits takes a microsecond to write.
         args.push(from, messageId, letter + String(fingerprint(content)), nowMs + ttlMs, timestamp, text);
       }
@@ -159,4 +162,8 @@ export class AppendBatch {
       reject(unexpected);
     }
   }
+}
+
+function sizeOf(some: readonly Waiting[]): Size {
+  return { messages: some.length, characters: some.reduce((sum, { message }) => sum + message.content.length, 0) };
 }
