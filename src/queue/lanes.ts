@@ -1,5 +1,5 @@
 /** What may be on its way to the store at once: several times what keeps it busy, and what a newcomer has to wait for. */
-export const MOST_UNDER_WAY = 1024;
+export const MOST_UNDER_WAY = 2048;
 export const MOST_CHARACTERS_UNDER_WAY = 4 * 1024 * 1024;
 /** What may wait; half of it where others of the same lane wait already. */
 export const MOST_WAITING = 100_000;
