@@ -110,8 +110,9 @@ describe('the architecture', () => {
 
   it('reads the environment in one place', () => {
     const readers = files.filter((file) => readFileSync(join(ROOT, file), 'utf8').includes('process.env'));
-    // The command line gives `health` the environment as it is: reading all settings takes longer than the question.
-    expect(readers).toEqual(['src/app/read-settings.ts', 'src/cli.ts']);
+    // The command line gives `health` the environment as it is: reading all settings takes longer than the question. What
+    // a primary says to its workers is no setting.
+    expect(readers).toEqual(['src/app/read-settings.ts', 'src/cli.ts', 'src/workers/worker-mark.ts']);
   });
 
   it('has no folder for leftovers', () => {

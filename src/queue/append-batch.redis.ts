@@ -46,6 +46,8 @@ export interface BatchOptions {
   answered(mailbox: Address, message: NewMessage, reply: AppendReply): Appended | Promise<Appended>;
   /** Redis did not answer, or not as it should. */
   failed(error: unknown): Appended;
+  /** How long a message may wait for its turn, if not as usual. */
+  readonly patienceMs?: number;
 }
 
 /** One call keeps Redis from all others for as long as it takes, some tenths of a millisecond. */
@@ -145,7 +147,8 @@ export class AppendBatch {
     let lanes = this.lanes.get(group);
     if (lanes === undefined) {
       const refuse = (waiting: Waiting): void => this.fail(waiting, new NotExecuted('Too much waits for storage'));
-      lanes = new Lanes({ now: () => this.options.now(), go: this.gather, refuse, backlog: this.backlog });
+      const { patienceMs, now } = this.options;
+      lanes = new Lanes({ now, go: this.gather, refuse, backlog: this.backlog, patienceMs });
       this.lanes.set(group, lanes);
     }
     return lanes;

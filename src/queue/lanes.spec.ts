@@ -101,16 +101,33 @@ describe('lanes before a store', () => {
     enter('small', 1);
     expect(went).toEqual(['large 0']);
     lanes.left(1, MOST_CHARACTERS_UNDER_WAY);
-    expect(went).toEqual(['large 0', 'small 0', 'large 1']);
+    expect(went).toEqual(['large 0', 'large 1']);
+    lanes.left(1, MOST_CHARACTERS_UNDER_WAY);
+    expect(went).toEqual(['large 0', 'large 1', 'small 0']);
   });
 
-  it('count characters too: what is large waits for more turns', () => {
+  it('count characters too: what is behind something large waits for more turns, and a newcomer does not', () => {
     fill();
     enter('large', 2, 3 * CHARACTERS_PER_TURN);
     enter('small', 8, CHARACTERS_PER_TURN);
     lanes.left(10, 10);
     const small = [0, 1, 2, 3, 4, 5, 6, 7].map((n) => `small ${n}`);
-    expect(went).toEqual([...small.slice(0, 2), 'large 0', ...small.slice(2, 5), 'large 1', ...small.slice(5)]);
+    expect(went).toEqual(['large 0', ...small.slice(0, 5), 'large 1', ...small.slice(5)]);
+  });
+
+  it('may be less patient', () => {
+    lanes = new Lanes({
+      now: () => nowMs,
+      go: (item) => went.push(item),
+      refuse: (item) => refused.push(item),
+      backlog,
+      patienceMs: 500,
+    });
+    fill();
+    enter('a', 2);
+    nowMs += 500;
+    lanes.left(1, 1);
+    expect([went, refused]).toEqual([[], ['a 0', 'a 1']]);
   });
 
   it('give up what waited too long, and nothing else', () => {

@@ -1,15 +1,15 @@
 /** What may be on its way to the store at once: several times what keeps it busy, and what a newcomer has to wait for. */
-export const MOST_UNDER_WAY = 1024;
+export const MOST_UNDER_WAY = 2048;
 export const MOST_CHARACTERS_UNDER_WAY = 4 * 1024 * 1024;
 /** What may wait; half of it where others of the same lane wait already. */
 export const MOST_WAITING = 100_000;
 export const MOST_CHARACTERS_WAITING = 128 * 1024 * 1024;
 /**
  * A store that takes everything in turn would take this one later than its sender may wait for an answer: 4 s in its inbox
- * and 3 s for the store's answer are the rest of the 10.
+ * and 3 s for the store's answer are the rest of the 10. Where the answer takes longer, `patienceMs` is less.
  */
 export const PATIENCE_MS = 2_500;
-/** One of more waits for as many turns as it has of these. */
+/** One of more waits for as many turns as it has of these; what comes first in its lane goes, and those behind it wait instead. */
 export const CHARACTERS_PER_TURN = 4096;
 
 /** What waits in all lanes that share its bounds. */
@@ -26,6 +26,7 @@ export interface LanesOptions<T> {
   /** It did not go, and will not. */
   refuse(item: T): void;
   readonly backlog: Backlog;
+  readonly patienceMs?: number | undefined;
 }
 
 interface Waiting<T> {
@@ -36,7 +37,7 @@ interface Waiting<T> {
 
 interface Lane<T> {
   readonly waiting: Waiting<T>[];
-  /** Characters, by turns in which its first was too large to go. */
+  /** Characters, by turns in which its first was too large to go; negative: what a newcomer has had too much. */
   saved: number;
 }
 
@@ -50,6 +51,7 @@ export class Lanes<T> {
   private readonly lanes = new Map<string, Lane<T>>();
   private waiting = 0;
   private newcomers: string[] = [];
+  private newcomersAt = 0;
   private round: string[] = [];
   private nextRound: string[] = [];
   private at = 0;
@@ -65,7 +67,7 @@ export class Lanes<T> {
     const known = this.lanes.get(name);
     const hasMore = known !== undefined && known.waiting.length > 0;
     if (this.isFull(hasMore ? 0.5 : 1)) return this.options.refuse(item);
-    const giveUpAt = this.options.now() + PATIENCE_MS;
+    const giveUpAt = this.options.now() + (this.options.patienceMs ?? PATIENCE_MS);
     this.giveUpAt = Math.min(this.giveUpAt, giveUpAt);
     this.count(1, characters);
     (known ?? this.open(name)).waiting.push({ item, characters, giveUpAt });
@@ -105,7 +107,8 @@ export class Lanes<T> {
 
   private clear(): void {
     this.lanes.clear();
-    [this.newcomers, this.round, this.nextRound, this.at] = [[], [], [], 0];
+    [this.newcomers, this.newcomersAt] = [[], 0];
+    [this.round, this.nextRound, this.at] = [[], [], 0];
   }
 
   private go(item: T, characters: number): void {
@@ -115,21 +118,27 @@ export class Lanes<T> {
   }
 
   private takeTurn(): void {
-    const name = this.nextName();
+    const isNewcomer = this.newcomersAt < this.newcomers.length;
+    const name = isNewcomer ? this.nextNewcomer() : this.nextInRound();
     const lane = this.lanes.get(name)!;
     const [first] = lane.waiting;
     // It keeps its place until here, so that it is no newcomer again in the round in which it was one.
     if (first === undefined) return void this.lanes.delete(name);
     this.nextRound.push(name);
     lane.saved += CHARACTERS_PER_TURN;
-    if (lane.saved < first.characters) return;
-    lane.saved = 0;
+    if (lane.saved < first.characters && !isNewcomer) return;
+    lane.saved = Math.min(0, lane.saved - first.characters);
     this.take(lane);
     this.go(first.item, first.characters);
   }
 
-  private nextName(): string {
-    if (this.newcomers.length > 0) return this.newcomers.shift()!;
+  private nextNewcomer(): string {
+    const name = this.newcomers[this.newcomersAt++]!;
+    if (this.newcomersAt === this.newcomers.length) [this.newcomers, this.newcomersAt] = [[], 0];
+    return name;
+  }
+
+  private nextInRound(): string {
     if (this.at === this.round.length) [this.round, this.nextRound, this.at] = [this.nextRound, [], 0];
     return this.round[this.at++]!;
   }

@@ -6,6 +6,7 @@ import { BUCKETS, bucketOf } from '../redis/redis-key.redis.js';
 import { AcknowledgeBatch } from './acknowledge-batch.redis.js';
 import { AppendBatch, type AppendReply, type Place } from './append-batch.redis.js';
 import { type EntryId, msOf, sequenceOf } from './entry-id.js';
+import { PATIENCE_MS } from './lanes.js';
 import { LedgerWatch } from './ledger-watch.redis.js';
 import { MailboxKeys } from './mailbox-keys.redis.js';
 import { MailboxPurge } from './mailbox-purge.redis.js';
@@ -328,6 +329,8 @@ export class RedisQueueRepository extends QueueRepository {
           if (error instanceof NotExecuted) return { kind: 'refused', code: 'store_unavailable' };
           throw error;
         },
+        // What a replica must confirm is answered so much later.
+        patienceMs: this.options.durability === 'replica' ? PATIENCE_MS - REPLICATED_WITHIN_MS : PATIENCE_MS,
       });
       this.batches.set(limits, batch);
     }

@@ -623,6 +623,7 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting, Inbox
     if (!this.inbox.isEmpty) return this.inbox.handleLater();
     if (!this.inbox.mayReadOn) return;
     this.isPaused = false;
+    this.inbox.readingGoesOn();
     this.liveness.heard(this.host.now());
     this.link.resumeReading();
   }

@@ -90,6 +90,17 @@ describe('an inbox', () => {
     expect([inbox.mayReadOn, inbox.isStoreBehind]).toEqual([true, true]);
   });
 
+  it('is not patient with what lay in the system while the socket was not read', () => {
+    send(MAX_SENDS_IN_FLIGHT);
+    nowMs += STORE_PATIENCE_MS;
+    expect(inbox.mayReadOn).toBe(true);
+    inbox.readingGoesOn();
+    inbox.add('unread until now');
+    expect([inbox.isStoreBehind, inbox.take()]).toEqual([false, 'unread until now']);
+    inbox.add('has just come');
+    expect(inbox.isStoreBehind).toBe(true);
+  });
+
   it('is patient anew once nothing waits any more', () => {
     send(MAX_SENDS_IN_FLIGHT);
     nowMs += STORE_PATIENCE_MS;

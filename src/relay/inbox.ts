@@ -34,6 +34,8 @@ export class Inbox implements Flushable {
   private isScheduled = false;
   /** Since when as many as there may be are in flight and frames wait behind them, monotonic ms; Infinity: none does. */
   private fullSince = Infinity;
+  /** What is read now lay in the system since then, and is as old; Infinity: it has just come. */
+  private unreadSince = Infinity;
 
   constructor(
     private readonly link: Pick<Link, 'turnNumber' | 'afterOthers'>,
@@ -47,13 +49,15 @@ export class Inbox implements Flushable {
 
   add(text: string): void {
     this.texts.push(text);
-    this.cameAt.push(this.clock.now());
+    this.cameAt.push(Math.min(this.clock.now(), this.unreadSince));
   }
 
   /** The oldest, taken out; `undefined` where there is none. */
   take(): string | undefined {
     this.cameAt.shift();
-    return this.texts.shift();
+    const text = this.texts.shift();
+    if (this.isEmpty) this.unreadSince = Infinity;
+    return text;
   }
 
   /** Empties it; returns what was in it. */
@@ -101,6 +105,11 @@ export class Inbox implements Flushable {
     if (this.sends < MAX_SENDS_IN_FLIGHT) return false;
     const [oldest = Infinity] = this.cameAt;
     return this.sends >= MAX_SENDS_TO_SLOW_STORE || this.clock.now() - oldest < STORE_PATIENCE_MS;
+  }
+
+  /** The socket that was paused is read again. */
+  readingGoesOn(): void {
+    if (this.sends >= MAX_SENDS_IN_FLIGHT / 2) this.unreadSince = this.fullSince;
   }
 
   /** Whether a socket that was paused may be read again: not at each answer of the store. */

@@ -8,6 +8,7 @@ import { Logger } from '../common/logger.js';
 import type { Settings } from '../common/settings.js';
 import { listenForScrapes, MetricsServer } from '../metrics/metrics.server.js';
 import { GroupMetrics } from './group-metrics.js';
+import { WORKER_MARK } from './worker-mark.js';
 import { Supervisor } from './supervisor.js';
 import type { Forked } from './worker-process.js';
 
@@ -54,5 +55,5 @@ function prepareForks(): () => Forked {
   cluster.schedulingPolicy = cluster.SCHED_RR;
   const exec = fileURLToPath(new URL('../main.js', import.meta.url));
   cluster.setupPrimary({ exec, args: [], execArgv: process.execArgv });
-  return () => cluster.fork();
+  return () => cluster.fork(WORKER_MARK);
 }

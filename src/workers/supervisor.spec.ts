@@ -8,7 +8,7 @@ import type { Forked } from './worker-process.js';
 /** A worker that does as it is told, unless the test has it do otherwise. */
 class FakeWorker extends EventEmitter {
   readonly told: ToWorker[] = [];
-  readonly process = { pid: 1, kill: () => this.end(null, 'SIGKILL') };
+  readonly process: { pid: number | undefined; kill(): void } = { pid: 1, kill: () => this.end(null, 'SIGKILL') };
   private hasEnded = false;
 
   constructor(private readonly obeys: (message: ToWorker, worker: FakeWorker) => boolean) {
@@ -48,8 +48,10 @@ describe('the supervisor', () => {
   let nowMs: number;
   let lost: number[];
   let obeys: (message: ToWorker, worker: FakeWorker) => boolean;
+  let forkFails: Error | null;
 
   beforeEach(() => {
+    forkFails = null;
     [forks, timers, log, nowMs, lost] = [[], [], '', 0, []];
     obeys = () => true;
   });
@@ -57,6 +59,7 @@ describe('the supervisor', () => {
   function supervise(count = 3): Supervisor {
     const destination = new PassThrough().on('data', (chunk: Buffer) => (log += chunk.toString()));
     const fork = (): Forked => {
+      if (forkFails !== null) throw forkFails;
       const worker = new FakeWorker((message, one) => obeys(message, one));
       forks.push(worker);
       worker.say({ type: 'hello' });
@@ -258,5 +261,46 @@ describe('the supervisor', () => {
       return false;
     };
     expect(await supervisor.health()).toEqual({ wanted: 2, processes: [health, health] });
+  });
+
+  it('tries again where no process can be made, whether Node throws that or only tells it', async () => {
+    await supervise().start();
+    timers.splice(0);
+    forks[1]!.end(null, 'SIGKILL');
+    await settled();
+    forkFails = new Error('spawn ENOMEM');
+    due()[0]!.run();
+    expect(log).toContain('worker cannot be forked');
+    forkFails = null;
+    const [again] = due();
+    expect(again!.delayMs).toBe(500);
+    obeys = () => false;
+    again!.run();
+    const corpse = forks.at(-1)!;
+    corpse.process.pid = undefined;
+    corpse.emit('error', new Error('spawn EAGAIN'));
+    await settled();
+    expect(due().map(({ delayMs }) => delayMs)).toEqual([1_000]);
+  });
+
+  it('says in one line that no process can be made at the start', async () => {
+    forkFails = new Error('spawn ENOMEM');
+    await expect(supervise().start()).rejects.toMatchObject({
+      exitCode: 1,
+      reasons: ['no worker can be forked: spawn ENOMEM'],
+    });
+  });
+
+  it('replaces one that ended behind its answer, while the others were told to listen', async () => {
+    obeys = (message, worker) => {
+      if (message.type === 'listen' && worker === forks[1]) forks[0]!.end(null, 'SIGKILL');
+      if (message.type !== 'listen' || worker !== forks[2]) return true;
+      void settled().then(() => worker.say({ type: 'listening', url: 'http://127.0.0.1:3002' }));
+      return false;
+    };
+    await supervise().start();
+    expect(numbers()).toEqual([1, 2, 3, 0]);
+    await settled();
+    expect(numbers()).toEqual([1, 2, 3, 1]);
   });
 });

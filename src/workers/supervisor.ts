@@ -1,8 +1,8 @@
 import type { Logger } from '../common/logger.js';
 import type { GroupHealth, ProcessHealth } from '../common/siblings.js';
-import { EXIT_DRAIN_TIMEOUT } from '../common/start-error.js';
+import { EXIT_DRAIN_TIMEOUT, StartError } from '../common/start-error.js';
 import type { Beginning, Change, Question } from './messages.js';
-import { type Ended, type Forked, type WorkerEvents, WorkerProcess } from './worker-process.js';
+import { type Ended, EXIT_FAILED, type Forked, type WorkerEvents, WorkerProcess } from './worker-process.js';
 
 export interface SupervisorOptions {
   /** How many there are to be. */
@@ -74,13 +74,18 @@ export class Supervisor implements WorkerEvents {
       let url = '';
       for (const worker of this.workers) url = await worker.listen();
       this.isUp = true;
+      // One may have ended behind its answer.
+      for (const place of this.places) if (place.worker === null) this.replace(place);
       this.watch();
       return url;
     } catch (error) {
       // Told to stop meanwhile, which ends the process.
       if (this.isStopping) return new Promise(() => undefined);
       this.kill();
-      throw error;
+      if (error instanceof StartError) throw error;
+      throw new StartError(EXIT_FAILED, [
+        `no worker can be forked: ${error instanceof Error ? error.message : String(error)}`,
+      ]);
     }
   }
 
@@ -162,20 +167,32 @@ export class Supervisor implements WorkerEvents {
     this.opened(worker, worker.open.undone());
     this.accepting();
     if (!this.isUp || this.isStopping) return;
-    const { logger, after, monotonic } = this.options;
+    const { logger, monotonic } = this.options;
     if (monotonic() - place.startedAt >= STEADY_MS) place.losses = 0;
-    const delayMs = place.losses === 0 ? 0 : Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (place.losses - 1));
-    place.losses++;
-    const how = { worker: place.number, pid: worker.pid, code, signal, replacedInMs: delayMs };
+    const how = { worker: place.number, pid: worker.pid, code, signal, replacedInMs: this.replaceLater(place) };
     if (code === 0) logger.info('worker stopped', how);
     else logger.error('worker ended', undefined, how);
-    after(delayMs, () => this.replace(place));
+  }
+
+  /** Gives in how many ms. */
+  private replaceLater(place: Place): number {
+    const delayMs = place.losses === 0 ? 0 : Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (place.losses - 1));
+    place.losses++;
+    this.options.after(delayMs, () => this.replace(place));
+    return delayMs;
   }
 
   private replace(place: Place): void {
     if (this.isStopping) return;
+    let worker: WorkerProcess;
+    try {
+      worker = this.launch(place);
+    } catch (error) {
+      // The system has no memory for one more process now.
+      const replacedInMs = this.replaceLater(place);
+      return this.options.logger.error('worker cannot be forked', error, { worker: place.number, replacedInMs });
+    }
     this.replaced++;
-    const worker = this.launch(place);
     worker.prepared
       .then(() => worker.listen())
       .then(

@@ -30,7 +30,7 @@ export interface WorkerEvents {
   asked(question: Question): Promise<unknown>;
 }
 
-const EXIT_FAILED = 1;
+export const EXIT_FAILED = 1;
 
 /** One worker, as the primary sees it. */
 export class WorkerProcess {
@@ -60,8 +60,6 @@ export class WorkerProcess {
     // Whoever awaits them hears of it.
     for (const promise of [this.prepared, this.listening]) promise.catch(() => undefined);
     forked.on('message', (message) => this.take(message));
-    // Of a channel that breaks while something is sent: its end says it all.
-    forked.on('error', () => undefined);
   }
 
   get number(): number {
@@ -135,14 +133,28 @@ export class WorkerProcess {
     return new StartError(EXIT_FAILED, [`worker ${this.number} ended while it started (${how}); its log says why`]);
   }
 
-  /** It may have ended before all that it said was read: the end of the channel comes after that. */
   private async untilEnd(): Promise<Ended> {
+    const ended = await Promise.race([this.untilGone(), this.untilNotForked()]);
+    this.isListening = false;
+    this.questions.end();
+    return ended;
+  }
+
+  /** It may have ended before all that it said was read: the end of the channel comes after that. */
+  private async untilGone(): Promise<Ended> {
     const [ended] = await Promise.all([
       new Promise<Ended>((resolve) => this.forked.on('exit', (code, signal) => resolve({ code, signal }))),
       new Promise<void>((resolve) => this.forked.on('disconnect', () => resolve())),
     ]);
-    this.isListening = false;
-    this.questions.end();
     return ended;
+  }
+
+  /** Where there may be no more processes, Node tells of an error, and of no end. Of a channel that breaks, the end says it all. */
+  private untilNotForked(): Promise<Ended> {
+    return new Promise((resolve) =>
+      this.forked.on('error', () => {
+        if (this.pid === undefined) resolve({ code: EXIT_FAILED, signal: null });
+      }),
+    );
   }
 }
