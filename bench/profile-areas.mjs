@@ -20,7 +20,7 @@ const RULES = [
   ['sockets: system calls', /^(\(program\)|writev|writeBuffer|writeUtf8String|writeLatin1String|shutdown)$/],
   ['sockets: Node', /^node:(net|tls|_http|http|internal\/(stream|net|js_stream))/],
   ['turns, timers, promises', /^node:(events|timers|internal\/(timers|process|async|promise|abort|event))/],
-  ['WebSocket frames', /\/node_modules\/ws\/|\/dist\/relay\/(wire|link|turn|message-frame|frame)[^/]*\.js$/],
+  ['WebSocket frames', /\/node_modules\/ws\/|\/dist\/relay\/(wire|link|turn|message-frame|frame|unmask)[^/]*\.js$/],
   ['protocol, JSON', /\/protocol\/(dist\/)?[^/]+\.js$/],
   ['store: the client of Redis', /\/node_modules\/(ioredis|redis-|@ioredis)|\/dist\/redis\//],
   ['store: mailboxes', /\/dist\/(queue|contacts|backplane)\//],

@@ -17,6 +17,7 @@ const USAGE = `usage: node bench/profile.mjs [options]
   --servers relay,everysec   of ${Object.keys(SERVERS).join(',')}, where Node runs them
   --seconds 5                profiled time, after 2 s of warm-up
   --size 300                 characters of content
+  --window 32                messages of a sender under way
 `;
 const EVERY_MICROS = '500';
 const RESULTS = new URL('results/', import.meta.url);
@@ -27,6 +28,7 @@ const { values } = parseArgs({
     servers: { type: text, default: 'relay,everysec' },
     seconds: { type: text, default: '5' },
     size: { type: text, default: '300' },
+    window: { type: text, default: '32' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -40,8 +42,9 @@ async function profile(name) {
   let commands = '';
   try {
     const redis = running.redisPid === undefined ? [] : ['--redis-pid', String(running.redisPid)];
-    const { seconds, size } = values;
-    const args = ['pairs', '--seconds', seconds, '--size', size, running.url, '--pid', String(running.pid), ...redis];
+    const { seconds, size, window } = values;
+    const how = ['--seconds', seconds, '--size', size, '--window', window];
+    const args = ['pairs', ...how, running.url, '--pid', String(running.pid), ...redis];
     await running.redis?.config('RESETSTAT');
     measurement = await load(args);
     if (running.redis !== undefined) commands = commandTable(await commandCosts(running.redis), measurement);

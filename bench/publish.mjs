@@ -21,7 +21,7 @@ function about({ command, at, minutes, rounds, loadBefore }) {
   const where = isPinned ? 'server on core 0, generator and Redis on core 1' : 'not pinned';
   return [
     `\`${command}\`, ${at.toISOString().slice(0, 16).replace('T', ' ')} UTC, ${minutes.toFixed(1)} minutes.`,
-    `${cpu}, ${cores} cores (${where}), Node ${node}, ${platform}. Medians of ${rounds} rounds; in brackets the lowest and highest ratio of one round. ` +
+    `${cpu}, ${cores} cores (${where}), Node ${node}, ${platform}. Medians of ${rounds} rounds (of at most 3 where no bound hangs on it, of 10 for mailboxes); in brackets the lowest and highest ratio of one round. ` +
       `Load of the machine before the run: ${loadBefore.toFixed(2)}.`,
   ];
 }

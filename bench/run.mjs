@@ -8,6 +8,7 @@ import { BOUNDS, judge } from './bounds.mjs';
 import { measure, measureMailboxes } from './measure.mjs';
 import { planOf, takingPart } from './options.mjs';
 import { publish } from './publish.mjs';
+import { SCENARIOS } from './scenarios.mjs';
 
 /** @typedef {import('./statistics.mjs').Measurements} Measurements */
 /** @typedef {import('./options.mjs').Plan} Plan */
@@ -28,12 +29,13 @@ async function measureScenario(plan, scenario) {
   const taking = takingPart(scenario, plan.servers);
   /** @type {Record<string, import('./statistics.mjs').Measurement[]>} */
   const rounds = Object.fromEntries(taking.map((server) => [server, []]));
-  for (let round = 1; round <= plan.rounds; round++) {
+  const number = Math.min(plan.rounds, SCENARIOS[scenario]?.mostRounds ?? Infinity);
+  for (let round = 1; round <= number; round++) {
     // In turn, so that what slows the machine down for a minute slows everybody.
     for (const server of taking) {
       const measurement = await measure(plan, scenario, server);
       rounds[server]?.push(measurement);
-      tell(`${scenario} ${round}/${plan.rounds} ${server}`, measurement);
+      tell(`${scenario} ${round}/${number} ${server}`, measurement);
     }
   }
   return rounds;
