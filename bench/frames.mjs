@@ -12,20 +12,21 @@ export const PONG = 0x8a;
  */
 export const maskingKey = Buffer.alloc(4);
 
-/** @param {number} position  in the payload */
-export function maskAt(position) {
-  return maskingKey[position & 3] ?? 0;
-}
-
 /** @type {(payload: Buffer, firstByte: number) => Buffer} */
 export function frame(payload, firstByte) {
-  if (payload.length > 0xffff) throw new RangeError('frames above 65535 bytes are not needed here');
-  const long = payload.length >= 126;
-  const header = Buffer.alloc(long ? 4 : 2);
+  return Buffer.concat([head(payload.length, firstByte), payload.map((byte, i) => byte ^ (maskingKey[i & 3] ?? 0))]);
+}
+
+/** @type {(length: number, firstByte: number) => Buffer} */
+function head(length, firstByte) {
+  if (length < 126) return Buffer.from([firstByte, 0x80 | length, ...maskingKey]);
+  const isShort = length <= 0xffff;
+  const header = Buffer.alloc(isShort ? 4 : 10);
   header[0] = firstByte;
-  header[1] = 0x80 | (long ? 126 : payload.length);
-  if (long) header.writeUInt16BE(payload.length, 2);
-  return Buffer.concat([header, maskingKey, payload.map((byte, i) => byte ^ maskAt(i))]);
+  header[1] = 0x80 | (isShort ? 126 : 127);
+  if (isShort) header.writeUInt16BE(length, 2);
+  else header.writeBigUInt64BE(BigInt(length), 2);
+  return Buffer.concat([header, maskingKey]);
 }
 
 /** @param {unknown} value */

@@ -20,6 +20,13 @@ export class Ledger {
   disconnects = 0;
   lastReceivedMs = 0;
   lastAnsweredMs = 0;
+  #patienceMs;
+
+  /** How long nothing may move before it is given up; the protocol gives a verdict within 10 s. @param {number} patienceMs */
+  constructor(patienceMs = 12_000) {
+    this.#patienceMs = patienceMs;
+  }
+
   /** @type {string[]} the first few things that went wrong, in words */
   notes = [];
 
@@ -37,14 +44,14 @@ export class Ledger {
   }
 
   /**
-   * Waits until the condition holds, or until nothing has moved for `patienceMs`: the protocol gives a verdict within 10 s.
+   * Waits until the condition holds, or patience ends.
    * @param {() => boolean} condition
    * @returns {Promise<void>}
    */
-  async until(condition, patienceMs = 12_000) {
+  async until(condition) {
     let before = -1;
     let sinceMs = performance.now();
-    while (!condition() && performance.now() - sinceMs < patienceMs) {
+    while (!condition() && performance.now() - sinceMs < this.#patienceMs) {
       await new Promise((resolve) => setTimeout(resolve, 5));
       const now = this.received + this.answered + this.sent;
       if (now !== before) sinceMs = performance.now();

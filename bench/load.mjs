@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Drives one relay from outside, checks every message, and reads what the server's process used.
+ * Drives one server from outside, checks every message, and reads what the server's processes used.
  * One result as JSON on stdout. Exit 1: something was lost, doubled, out of order, corrupt or unconfirmed; 2: not measured.
  */
 import { randomFillSync } from 'node:crypto';
@@ -9,19 +9,24 @@ import { maskingKey } from './frames.mjs';
 import { idle } from './idle.mjs';
 import { offline } from './offline.mjs';
 import { pairs } from './pairs.mjs';
+import { storm } from './storm.mjs';
 
-const SCENARIOS = { pairs, idle, offline };
+const SCENARIOS = { pairs, idle, offline, storm };
 
-const USAGE = `usage: node bench/load.mjs pairs|idle|offline ws://127.0.0.1:3002/ --pid SERVER [options]
+const USAGE = `usage: node bench/load.mjs pairs|idle|offline|storm ws://127.0.0.1:3002/[,ws://…] --pid SERVER[,SERVER…] [options]
 
   pairs     --pairs 50 --window 32 --size 300 --warmup 2 --seconds 5
             --rate R          open loop: R messages/s on schedule, latency from the scheduled time to the receipt
+            --fan-in          all senders to one recipient
   idle      --connections 10000
+  storm     --connections 2000
   offline   --pairs 50 --messages 1000 --window 32 --size 300
   all       --mask            a masking key that is not zero, which servers must undo
             --redis-pid PID   the server's Redis, whose CPU is then measured too
+            --patience 12     seconds in which nothing moves before what is missing counts as lost
 
-The server must have its limits raised (sends, connections per address, waiting messages): see bench/README.md.
+mqtt://… is driven as a broker. The server must have its limits raised (sends, connections per address, waiting messages):
+see bench/README.md.
 `;
 
 const { positionals, values } = parseArgs({
@@ -37,22 +42,25 @@ const { positionals, values } = parseArgs({
     rate: { type: 'string', default: '0' },
     connections: { type: 'string', default: '10000' },
     messages: { type: 'string', default: '1000' },
+    patience: { type: 'string', default: '12' },
+    'fan-in': { type: 'boolean', default: false },
     mask: { type: 'boolean', default: false },
   },
 });
 
-const [scenario, address] = positionals;
+const [scenario, addresses = ''] = positionals;
 const run = Object.entries(SCENARIOS).find(([name]) => name === scenario)?.[1];
-const numbers = Object.values(values).map(Number);
-if (run === undefined || address === undefined || !numbers.every((value) => value >= 0)) {
+const { pid, ...others } = values;
+const pids = pid.split(',').map(Number);
+if (run === undefined || addresses === '' || ![...Object.values(others).map(Number), ...pids].every((n) => n >= 0)) {
   process.stderr.write(USAGE);
   process.exit(2);
 }
 
 if (values.mask) randomFillSync(maskingKey);
 const options = {
-  url: new URL(address),
-  pid: Number(values.pid),
+  urls: addresses.split(',').map((address) => new URL(address)),
+  pids,
   redisPid: Number(values['redis-pid']),
   pairs: Number(values.pairs),
   window: Number(values.window),
@@ -62,6 +70,8 @@ const options = {
   rate: Number(values.rate),
   connections: Number(values.connections),
   messages: Number(values.messages),
+  patienceMs: Number(values.patience) * 1000,
+  fanIn: values['fan-in'],
 };
 
 try {

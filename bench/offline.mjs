@@ -1,58 +1,53 @@
 // @ts-check
 import { performance } from 'node:perf_hooks';
-import { Ledger } from './ledger.mjs';
-import { Pair } from './pair.mjs';
-import { cpuMicros } from './proc.mjs';
-import { Traffic } from './traffic.mjs';
+import { Population } from './population.mjs';
+import { Reading } from './reading.mjs';
 
-/** @typedef {{ url: URL, pid: number, redisPid: number, pairs: number, window: number, size: number, messages: number }} Options */
+/** @typedef {import('./population.mjs').Options & import('./reading.mjs').Processes & { window: number, messages: number }} Options */
 
 /**
  * Every sender leaves `messages` for a recipient who is absent; then all recipients sign in at once and drain them.
  * @param {Options} options
  */
 export async function offline(options) {
-  const ledger = new Ledger();
-  const traffic = new Traffic(options);
-  const all = Array.from({ length: options.pairs }, (_, i) => new Pair(traffic, ledger, i, options.window));
+  const population = new Population(options, options.window);
+  const { ledger } = population;
   const total = options.pairs * options.messages;
-  await Promise.all(all.map((pair) => pair.connectSender(options.url)));
+  await population.introduceRecipients();
+  await population.connectSenders();
 
-  const redisCpu = () => (options.redisPid === 0 ? 0 : cpuMicros(options.redisPid));
-  const enqueueCpu = cpuMicros(options.pid);
-  const enqueueRedisCpu = redisCpu();
+  const atFirst = new Reading(ledger, options);
   const enqueueMs = performance.now();
-  for (const pair of all) {
+  for (const pair of population.pairs) {
     pair.limit = options.messages;
     pair.fill();
   }
   await ledger.until(() => ledger.answered === total);
-  const enqueuedMs = ledger.lastAnsweredMs;
+  const enqueueSeconds = (ledger.lastAnsweredMs - enqueueMs) / 1000;
   const waiting = ledger.answered - ledger.refused;
 
-  await Promise.all(all.map((pair) => pair.openRecipient(options.url)));
-  const drainCpu = cpuMicros(options.pid);
-  const drainRedisCpu = redisCpu();
+  await population.openRecipients();
+  const half = new Reading(ledger, options);
   const drainMs = performance.now();
-  await Promise.all(all.map((pair) => pair.signInRecipient()));
+  await population.signInRecipients();
   await ledger.until(() => ledger.missing === 0);
-  const drainedMs = ledger.lastReceivedMs;
-  const drainedCpu = cpuMicros(options.pid);
-  const drainedRedisCpu = redisCpu();
+  const drainSeconds = (ledger.lastReceivedMs - drainMs) / 1000;
+  const enqueued = half.since(atFirst);
+  const drained = new Reading(ledger, options).since(half);
   await ledger.settle();
-  for (const pair of all) pair.close();
+  population.close();
 
   return {
     figures: {
-      enqueuedPerSecond: (waiting * 1000) / (enqueuedMs - enqueueMs),
-      drainedPerSecond: (ledger.received * 1000) / (drainedMs - drainMs),
-      enqueueCpuMicros: (drainCpu - enqueueCpu) / waiting,
-      drainCpuMicros: (drainedCpu - drainCpu) / ledger.received,
+      enqueuedPerSecond: waiting / enqueueSeconds,
+      drainedPerSecond: ledger.received / drainSeconds,
+      enqueueCpuMicros: enqueued.cpuMicros / waiting,
+      drainCpuMicros: drained.cpuMicros / ledger.received,
       ...(options.redisPid === 0
         ? {}
         : {
-            enqueueRedisCpuMicros: (drainRedisCpu - enqueueRedisCpu) / waiting,
-            drainRedisCpuMicros: (drainedRedisCpu - drainRedisCpu) / ledger.received,
+            enqueueRedisCpuMicros: enqueued.redisCpuMicros / waiting,
+            drainRedisCpuMicros: drained.redisCpuMicros / ledger.received,
           }),
     },
     ledger,

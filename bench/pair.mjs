@@ -1,10 +1,11 @@
 // @ts-check
 import { performance } from 'node:perf_hooks';
+import { sequenceOf } from './mqtt.mjs';
 import { DELIVERED, ERROR, MESSAGE, QUEUED } from './traffic.mjs';
-import { Client } from './websocket.mjs';
 
 /** @typedef {import('./traffic.mjs').Traffic} Traffic */
 /** @typedef {import('./ledger.mjs').Ledger} Ledger */
+/** @typedef {import('./wire.mjs').Wire} Wire */
 
 const RECEIVED = 1;
 const ANSWERED = 2;
@@ -25,10 +26,12 @@ export class Pair {
   #block;
 
   /**
-   * @param {Traffic} traffic @param {Ledger} ledger @param {number} index
+   * @param {{ traffic: Traffic, ledger: Ledger, wire: Wire }} world
+   * @param {number} index
    * @param {number} window  the most messages that may wait for their verdict
    */
-  constructor(traffic, ledger, index, window) {
+  constructor({ traffic, ledger, wire }, index, window) {
+    this.wire = wire;
     this.traffic = traffic;
     this.ledger = ledger;
     this.index = index;
@@ -44,9 +47,17 @@ export class Pair {
   async connectSender(url) {
     this.sender = this.#connect(url);
     this.sender.onText = (chunk, start, end) => this.#senderGot(chunk, start, end);
+    this.sender.onConfirmed = (packetId) => this.#confirmed(packetId);
     this.sender.onRead = () => this.fill();
     await this.sender.opened;
     await this.sender.signIn(this.traffic.sender(this.index));
+  }
+
+  /** Was here once, so that a server of sessions keeps mail for it. @param {URL} url */
+  async introduceRecipient(url) {
+    await this.openRecipient(url);
+    await this.signInRecipient();
+    this.recipient?.close();
   }
 
   /** Apart from `signInRecipient`, because signing in starts the drain that is measured. @param {URL} url */
@@ -93,7 +104,7 @@ export class Pair {
 
   /** @param {URL} url */
   #connect(url) {
-    const client = new Client(url);
+    const client = this.wire.connect(url);
     client.onLost = (reason) => {
       this.ledger.disconnects++;
       this.ledger.note(`pair ${this.index}: ${reason}`);
@@ -101,7 +112,7 @@ export class Pair {
     return client;
   }
 
-  /** @type {import('./websocket.mjs').OnText} */
+  /** @type {import('./socket-client.mjs').OnText} */
   #senderGot(chunk, start, end) {
     const kind = this.traffic.read(chunk, start, end);
     if (kind === ERROR) this.#failed();
@@ -112,15 +123,23 @@ export class Pair {
     }
   }
 
-  /** @type {import('./websocket.mjs').OnText} */
+  /** @type {import('./socket-client.mjs').OnText} */
   #recipientGot(chunk, start, end) {
     const kind = this.traffic.read(chunk, start, end);
     if (kind === ERROR) this.#failed();
     else if (kind === QUEUED || kind === DELIVERED) this.#misrouted();
     else if (kind === MESSAGE) {
-      if (this.#isOurs()) this.#received(this.traffic.sequence);
+      if (this.#isOurs()) this.take();
       else this.#misrouted();
     }
+  }
+
+  /** The server has it, which is all that some servers say. @param {number} packetId */
+  #confirmed(packetId) {
+    this.traffic.pair = this.index;
+    this.traffic.sequence = sequenceOf(packetId, this.#next);
+    if (this.traffic.sequence >= 0) this.#answered(WAS_QUEUED);
+    else this.#misrouted();
   }
 
   #isOurs() {
@@ -139,9 +158,14 @@ export class Pair {
     this.#mark(traffic.sequence, verdict);
   }
 
-  /** @param {number} sequence */
-  #received(sequence) {
+  /** The message of this pair that `traffic` has just read has arrived. */
+  take() {
     const { ledger } = this;
+    const { sequence } = this.traffic;
+    if (sequence >= this.#next) {
+      this.#misrouted();
+      return;
+    }
     if (!this.traffic.intact) {
       ledger.corrupt++;
       ledger.note(`corrupt: ${this.traffic.detail}`);

@@ -29,10 +29,16 @@ export function cpuMicros(pid) {
 
 /** @param {number} pid */
 function cpuMicrosFromTicks(pid) {
+  return kernelTicks(pid).all * TICK_MICROS;
+}
+
+/** CPU time in ticks of 10 ms: what of it was spent in the kernel, and all. @param {number} pid */
+export function kernelTicks(pid) {
   const stat = read(`/proc/${pid}/stat`);
   // The second field is the program's name and may hold blanks; utime and stime are the 12th and 13th after it.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * TICK_MICROS;
+  const kernel = Number(fields[12]);
+  return { kernel, all: Number(fields[11]) + kernel };
 }
 
 /** Resident memory. smaps_rollup is exact; status lags by some pages per thread. @param {number} pid */

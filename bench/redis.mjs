@@ -15,7 +15,7 @@ const STOP_WITHIN_MS = 5_000;
 /** @typedef {'everysec' | 'always'} Fsync */
 /** @typedef {{ url: string, port: number, pid: number, client: Redis, stop: () => Promise<void> }} RunningRedis */
 
-/** The prefix that keeps a process on one core, or nothing where the system has no such core or tool. @param {0 | 1} core */
+/** The prefix that keeps a process on one core, or nothing where the system has no such core or tool. @param {number} core */
 export function onCore(core) {
   const prefix = ['taskset', '-c', String(core)];
   return spawnSync('taskset', [...prefix.slice(1), 'true']).status === 0 ? prefix : [];
@@ -107,4 +107,15 @@ export async function redisCpuMicros(client) {
     Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(text)?.[1] ?? NaN),
   );
   return seconds.reduce((sum, each) => sum + each, 0) * 1e6;
+}
+
+/** @typedef {{ command: string, calls: number, micros: number }} CommandCost */
+
+/** What each command has cost since the last CONFIG RESETSTAT, the dearest first. @param {Redis} client @returns {Promise<CommandCost[]>} */
+export async function commandCosts(client) {
+  const text = await client.info('commandstats');
+  const found = [...text.matchAll(/^cmdstat_([^:]+):calls=(\d+),usec=(\d+)/gm)];
+  return found
+    .map(([, command = '', calls, micros]) => ({ command, calls: Number(calls), micros: Number(micros) }))
+    .sort((a, b) => b.micros - a.micros);
 }

@@ -12,7 +12,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { info, onCore, redisCpuMicros, startRedis } from './redis.mjs';
-import { machine } from './report.mjs';
+import { machine } from './machine.mjs';
+import { quantile } from './statistics.mjs';
 
 /** What `--check` holds the store to. */
 const BOUNDS = { fullBytes: 700, singleBytes: 1200, flat: 0.2, pingP99Ms: 5 };
@@ -21,6 +22,7 @@ const USAGE = `usage: node bench/store.mjs [options]
 
   --only LIST           of memory,append,purge
   --mailboxes 100000    append and purge go from 1000 to this many by tens; 1000000 takes 2 GB and some minutes
+  --json                the figures as JSON on stdout, and no files
   --check               exit 1 when a bound at the top of bench/store.mjs is missed
 `;
 
@@ -28,6 +30,7 @@ const { values: options } = parseArgs({
   options: {
     only: { type: 'string', default: 'memory,append,purge' },
     mailboxes: { type: 'string', default: '100000' },
+    json: { type: 'boolean', default: false },
     check: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -143,11 +146,6 @@ async function memory(store) {
   return { fullBytes, singleBytes };
 }
 
-/** @param {number[]} values @param {number} q */
-function quantile(values, q) {
-  return values.toSorted((a, b) => a - b)[Math.max(0, Math.ceil(values.length * q) - 1)] ?? NaN;
-}
-
 /** 1000, 10 000, … @param {number} most */
 function decades(most) {
   const sizes = [];
@@ -164,8 +162,7 @@ async function appendAt(store, size) {
   const { client } = store.redis;
   const probe = Math.min(2000, size / 2);
   const isSmall = size < 100_000;
-  const cpu = [];
-  const wall = [];
+  const rounds = [];
   for (let round = 0; round < APPEND_ROUNDS; round++) {
     if (round === 0 || isSmall) {
       await client.flushall('SYNC');
@@ -173,12 +170,18 @@ async function appendAt(store, size) {
     }
     await rewritten(store);
     const beforeCpu = await redisCpuMicros(client);
+    const own = process.cpuUsage();
     const beforeMs = performance.now();
     await fillSingles(store, probe);
-    wall.push(((performance.now() - beforeMs) * 1000) / probe);
-    cpu.push(((await redisCpuMicros(client)) - beforeCpu) / probe);
+    const wallMicros = ((performance.now() - beforeMs) * 1000) / probe;
+    const { user, system } = process.cpuUsage(own);
+    const redisMicros = ((await redisCpuMicros(client)) - beforeCpu) / probe;
+    const ownCpuMicros = (user + system) / probe;
+    rounds.push({ redisCpuMicros: redisMicros, ownCpuMicros, costMicros: redisMicros + ownCpuMicros, wallMicros });
   }
-  const figures = { mailboxes: size, cpuMicros: quantile(cpu, 0.5), wallMicros: quantile(wall, 0.5) };
+  const cpu = rounds.map((round) => round.redisCpuMicros);
+  const wall = rounds.map((round) => round.wallMicros);
+  const figures = { mailboxes: size, cpuMicros: quantile(cpu, 0.5), wallMicros: quantile(wall, 0.5), rounds };
   const lowest = Math.min(...cpu);
   const highest = Math.max(...cpu);
   progress(
@@ -365,10 +368,8 @@ async function measure() {
   };
 }
 
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
-try {
-  const loadBefore = loadavg()[0] ?? NaN;
-  const figures = await measure();
+/** The exit code. @param {Awaited<ReturnType<typeof measure>>} figures @param {number} loadBefore */
+function publish(figures, loadBefore) {
   const about = {
     date: new Date().toISOString(),
     command: ['node bench/store.mjs', ...process.argv.slice(2)].join(' '),
@@ -390,7 +391,15 @@ try {
   );
   writeFileSync(new URL('store.md', folder), `${document}\n`);
   process.stdout.write(`${document}\n`);
-  process.exitCode = options.check && verdicts.some(({ missed }) => missed) ? 1 : 0;
+  return options.check && verdicts.some(({ missed }) => missed) ? 1 : 0;
+}
+
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
+try {
+  const loadBefore = loadavg()[0] ?? NaN;
+  const figures = await measure();
+  if (options.json) process.stdout.write(JSON.stringify(figures));
+  else process.exitCode = publish(figures, loadBefore);
 } catch (error) {
   progress(`store: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 2;

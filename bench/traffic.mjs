@@ -8,7 +8,7 @@
  * members, blanks or escapes can cost the generator time, never a wrong verdict.
  */
 import { randomBytes } from 'node:crypto';
-import { TEXT, frame, maskAt } from './frames.mjs';
+import { packetIdOf } from './mqtt.mjs';
 
 export const OTHER = 0;
 export const MESSAGE = 1;
@@ -81,8 +81,13 @@ export class Traffic {
   #from = new Member('from');
   #content = new Member('content');
 
-  /** @param {{ pairs: number, size: number }} options  `size`: characters of content */
-  constructor({ pairs, size }) {
+  #wire;
+  #isFanIn;
+
+  /** @param {{ pairs: number, size: number, wire: import('./wire.mjs').Wire, fanIn?: boolean }} options  `size`: characters of content; `fanIn`: all to one */
+  constructor({ pairs, size, wire, fanIn = false }) {
+    this.#wire = wire;
+    this.#isFanIn = fanIn;
     if (size < ID_LENGTH) throw new RangeError(`a content needs at least ${ID_LENGTH} characters`);
     if (pairs > 10 ** PAIR_LENGTH) throw new RangeError(`at most ${10 ** PAIR_LENGTH} pairs`);
     const random = randomBytes(size)
@@ -99,7 +104,7 @@ export class Traffic {
 
   /** @param {number} pair */
   recipient(pair) {
-    return `0x${'a'.repeat(24)}${this.#run}${String(pair).padStart(8, '0')}`;
+    return `0x${'a'.repeat(24)}${this.#run}${String(this.#isFanIn ? 0 : pair).padStart(8, '0')}`;
   }
 
   /**
@@ -109,27 +114,24 @@ export class Traffic {
   block(pair, count) {
     const messageId = this.#run + String(pair).padStart(PAIR_LENGTH, '0') + '0'.repeat(SEQUENCE_LENGTH);
     const content = messageId + this.#filler.toString('latin1', 0, this.#filler.length - 1);
-    const to = this.recipient(pair);
-    const payload = Buffer.from(JSON.stringify({ type: 'message', to, content, messageId, timestamp: Date.now() }));
-    const one = frame(payload, TEXT);
-    const headerLength = one.length - payload.length;
-    const sequences = [payload.indexOf(messageId), payload.lastIndexOf(messageId)].map(
-      (id) => id + RUN_LENGTH + PAIR_LENGTH,
-    );
+    const message = { from: this.sender(pair), to: this.recipient(pair), content, messageId };
+    const { bytes: one, json, packetId, mask } = this.#wire.envelope(message);
+    const sequences = [json.indexOf(messageId), json.lastIndexOf(messageId)].map((id) => id + RUN_LENGTH + PAIR_LENGTH);
     const bytes = Buffer.concat(Array.from({ length: count }, () => one));
-    return { bytes, frameLength: one.length, headerLength, sequences };
+    return { bytes, frameLength: one.length, headerLength: one.length - json.length, sequences, packetId, mask };
   }
 
   /** @type {(block: ReturnType<Traffic['block']>, index: number, sequence: number) => void} */
-  number({ bytes, frameLength, headerLength, sequences }, index, sequence) {
+  number({ bytes, frameLength, headerLength, sequences, packetId, mask }, index, sequence) {
     const payload = index * frameLength + headerLength;
     for (const at of sequences) {
       for (let i = at + SEQUENCE_LENGTH - 1, rest = sequence; i >= at; i--) {
         const next = (rest / 10) | 0;
-        bytes[payload + i] = (0x30 + rest - next * 10) ^ maskAt(i);
+        bytes[payload + i] = (0x30 + rest - next * 10) ^ (mask[i & 3] ?? 0);
         rest = next;
       }
     }
+    if (packetId >= 0) bytes.writeUInt16BE(packetIdOf(sequence), index * frameLength + packetId);
   }
 
   /**

@@ -274,6 +274,8 @@ export class RelayClient {
         return this.presenceCame(frame);
       case 'key_changed':
         return this.emitter.emit('own_key_changed', { updatedAt: frame.updatedAt, version: frame.version ?? null });
+      case 'session_opened':
+        return this.emitter.emit('session_opened', { deviceId: frame.deviceId, openedAt: frame.openedAt });
       case 'error':
         return this.errorCame(frame);
       case 'auth_success':

@@ -17,12 +17,18 @@ export interface Opening {
   readonly window: number;
 }
 
+/** An `error` frame, in the relay's words: they say more than the table does. */
+export interface RelayFailure {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
 export interface Ending {
   /** Of the close frame; 1006 where there was none. */
   readonly code: number;
   readonly reason: string;
   /** The last failure of the relay's before the end that was not about a message. */
-  readonly relayError: ErrorCode | null;
+  readonly relayError: RelayFailure | null;
   /** Where it was this side that gave up for good. */
   readonly ownError: ClientError | null;
   /** What the relay asked to wait. */
@@ -45,13 +51,16 @@ export interface ConnectionListener {
 const SIGN_IN_WITHIN_MS = 15_000;
 const NORMAL_CLOSURE = 1000;
 const NO_CLOSE_FRAME = 1006;
+/** What the developer of a client can do where the relay has no name that the identity could sign. */
+const WITHOUT_PROOF =
+  'A client that gives `address` in place of `identity` is let in without a proof where the relay has AUTH_MODE=open';
 
 /** One WebSocket, from its opening to its end. */
 export class Connection {
   private readonly socket: Socket;
   private isWelcomed = false;
   private hasEnded = false;
-  private relayError: ErrorCode | null = null;
+  private relayError: RelayFailure | null = null;
   private waitMs: number | null = null;
   private cause: unknown;
   private stopTimer: () => void;
@@ -107,9 +116,11 @@ export class Connection {
     else if (frame.type !== 'pong') this.listener.received(frame);
   }
 
-  private noteError({ code, messageId, retryAfterMs }: IncomingFrame & { readonly type: 'error' }): void {
+  private noteError({ code, message, messageId, retryAfterMs }: IncomingFrame & { readonly type: 'error' }): void {
     if (messageId !== undefined) return;
-    this.relayError = isRelayCode(code) ? code : null;
+    const isOfProof = code === 'unsupported' && !this.isWelcomed && this.opening.identity !== null;
+    const text = isOfProof ? `${message}. ${WITHOUT_PROOF}` : message;
+    this.relayError = isRelayCode(code) ? { code, message: text } : null;
     this.waitMs = retryAfterMs ?? this.waitMs;
   }
 

@@ -40,6 +40,7 @@ const REQUIRED: Readonly<Record<string, Readonly<Record<string, Kind>>>> = {
   signal: { from: 'string', data: 'string' },
   presence: { address: 'string', status: 'string' },
   key_changed: { address: 'string', updatedAt: 'number' },
+  session_opened: { address: 'string', deviceId: 'string', openedAt: 'number' },
   going_away: { reconnectAfterMs: 'number' },
   pong: {},
   error: { code: 'string', message: 'string' },

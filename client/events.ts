@@ -26,6 +26,8 @@ export interface ClientEvents {
   delayed: { readonly messageId: string; readonly to: Address; readonly error: ClientError };
   /** The public key of the client's own address was replaced or deleted, whoever did it. */
   own_key_changed: { readonly updatedAt: number; readonly version: number | null };
+  /** A browser got a session of the client's own address by a wallet's link: who did not ask for it ends it (`DELETE /api/devices/:deviceId`). */
+  session_opened: { readonly deviceId: string; readonly openedAt: number };
   /** Anything that went wrong and belongs to nothing above. */
   error: ClientError;
   /** Every frame as it is on the wire, without tokens and signatures: for people who look. */

@@ -97,7 +97,7 @@ export class Reconnecting {
     const { isWelcomed } = this;
     this.forgetConnection();
     if (ending.code === SESSION_REVOKED) this.host.revoked();
-    const isFinal = ending.ownError !== null || !mayReconnect(ending.code, ending.relayError);
+    const isFinal = ending.ownError !== null || !mayReconnect(ending.code, ending.relayError?.code ?? null);
     if (isFinal) return this.change({ state: 'stopped', error: ending.ownError ?? errorOf(ending) });
     // The relay spreads its own clients: what it asks for is waited, and no more.
     const retryInMs = ending.waitMs ?? this.backoff.nextMs();
@@ -123,12 +123,15 @@ export class Reconnecting {
 function errorOf({ code, reason, relayError }: Ending): ClientError {
   if (code === SESSION_REVOKED) return new ClientError('session_ended');
   const message = `The relay ended the connection: ${code}${reason === '' ? '' : ` ${reason}`}`;
-  return relayError === null ? new ClientError('ended', { message }) : new ClientError(relayError);
+  if (relayError !== null) return new ClientError(relayError.code, { message: relayError.message });
+  return new ClientError('ended', { message });
 }
 
 /** Why another attempt is needed: what people are shown who wait. */
 function passingErrorOf({ code, reason, relayError, cause }: Ending, wasWelcomed: boolean): ClientError {
-  if (relayError !== null && ERRORS[relayError].closeCode === code) return new ClientError(relayError, { cause });
+  if (relayError !== null && ERRORS[relayError.code].closeCode === code) {
+    return new ClientError(relayError.code, { message: relayError.message, cause });
+  }
   const own = wasWelcomed ? 'lost' : 'unreachable';
   const known: Readonly<Record<number, { readonly reason: string }>> = CLOSE_CODES;
   const details = [wordsOf(cause), reason, known[code]?.reason].find((text) => text !== undefined && text !== '');

@@ -320,6 +320,15 @@ export const SERVER_SCHEMAS: Readonly<Record<ServerFrame['type'] | 'queued' | 'd
     ),
     example: { type: 'key_changed', address: BOB, updatedAt: NOW, version: 2 },
   },
+  session_opened: {
+    summary: "A browser got a session of one's own address by a link that a wallet confirmed, whoever made the link",
+    schema: frame('session_opened', {
+      address: address("One's own"),
+      deviceId: { type: 'string', description: 'Which device the browser is; `DELETE /api/devices/:deviceId` ends it' },
+      openedAt: time('When'),
+    }),
+    example: { type: 'session_opened', address: BOB, deviceId: 'browser-x7', openedAt: NOW },
+  },
   pong: {
     summary: 'Answers `ping`',
     schema: frame('pong', { timestamp: time("The relay's time") }),

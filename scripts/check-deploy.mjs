@@ -1,12 +1,15 @@
 // Checks every file under deploy/ with the tool that reads it, where that can be had: from the PATH, or on Debian as root by apt.
 // What could not be checked is said; what is wrong ends with 1. Names of checks (the table at the end) run those alone.
 import { spawnSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { checkDocuments, environmentOf, readDocuments, TYPES_NAME } from './check-deploy.kubernetes.mjs';
 import { checkPlatform, PLATFORM_FILES } from './check-deploy.platforms.mjs';
+import { freePort } from '../test/drill/child.mjs';
+import { Random } from '../test/drill/random.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const INSTALL_WITHIN_MS = 180_000;
@@ -176,7 +179,7 @@ function proxies() {
 }
 
 /** The steps of the Dockerfile, by hand, in a clean folder: what is not copied there is not there. */
-function image() {
+async function image() {
   const at = join(folder, 'image');
   mkdirSync(at);
   for (const name of [
@@ -206,7 +209,8 @@ function image() {
     NODE_ENV: 'production',
     AUTH_MODE: 'open',
     HOST: '127.0.0.1',
-    PORT: '39217',
+    // Below those that outgoing connections get.
+    PORT: String(await freePort(new Random(randomInt(2 ** 31)))),
     METRICS_PORT: '0',
   };
   report(

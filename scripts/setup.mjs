@@ -1,5 +1,6 @@
-// What `npm start` and `npm test` need on a fresh machine: packages and a build; tests also a Redis server and a browser, which they start themselves.
-// Runs before both; does nothing where there is nothing to do.
+// What `npm start`, `npm test` and `npm run bench` need on a fresh machine: packages and a build; tests also a Redis server and
+// a browser, measurements a Redis server and a broker, which they start themselves.
+// Runs before each of them; does nothing where there is nothing to do.
 // Only Node's standard library: there may be no packages yet.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
@@ -18,6 +19,7 @@ if (['pretest', 'setup:test'].includes(process.env.npm_lifecycle_event ?? '')) {
   ensureBrowser();
   ensureShells();
 }
+if (process.env.npm_lifecycle_event === 'prebench') ensureCompared();
 if (packagesAreStale()) installPackages();
 if (buildIsStale()) run('npm', ['run', '--silent', 'build'], 'Building');
 
@@ -54,10 +56,16 @@ function installRedis() {
     [...apt(sudo), 'install', '-y', '--no-install-recommends', 'redis-server'],
     'Installing redis-server',
   );
-  // Debian starts what it installs; the tests start their own.
+  stopService(sudo, 'redis-server');
+}
+
+/** Debian starts what it installs; tests and measurements start their own. @param {string[]} sudo @param {string} name */
+function stopService(sudo, name) {
   const hasSystemd = existsSync('/run/systemd/system');
-  const stop = hasSystemd ? ['systemctl', 'disable', '--now', 'redis-server'] : ['service', 'redis-server', 'stop'];
-  run('/usr/bin/env', [...sudo, ...stop], 'Stopping its service');
+  const stop = hasSystemd ? ['systemctl', 'disable', '--now', name] : ['service', name, 'stop'];
+  const { status } = spawnSync('/usr/bin/env', [...sudo, ...stop], { stdio: ['ignore', 2, 2] });
+  if (status !== 0)
+    process.stderr.write(`The service ${name} may be running: \`${stop.join(' ')}\` ended with ${status}.\n`);
 }
 
 function redisHelp() {
@@ -93,6 +101,22 @@ function ensureShells() {
   spawnSync('/usr/bin/env', [...apt(sudo), 'install', '-y', '--no-install-recommends', ...missing], {
     stdio: ['ignore', 2, 2],
   });
+}
+
+/** What the relay is measured with and against. What cannot be had is left out there, and the report says so. */
+function ensureCompared() {
+  const sudo = rootBy();
+  if (sudo === null) return;
+  const isThere = (/** @type {string} */ name) =>
+    existsSync(`/usr/sbin/${name}`) || spawnSync(name, ['-h']).error === undefined;
+  const missing = redisVersions().length === 0 ? ['redis-server'] : [];
+  if (!isThere('mosquitto')) missing.push('mosquitto');
+  for (const name of missing) {
+    process.stderr.write(`Installing ${name} …\n`);
+    const command = [...apt(sudo), 'install', '-y', '--no-install-recommends', name];
+    const { status } = spawnSync('/usr/bin/env', command, { stdio: ['ignore', 2, 2] });
+    if (status === 0) stopService(sudo, name);
+  }
 }
 
 function browserHelp() {

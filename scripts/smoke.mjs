@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { WebSocket } from 'ws';
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const alice = `0x${'a1'.repeat(20)}`;
 const bob = `0x${'b0'.repeat(20)}`;

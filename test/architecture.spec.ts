@@ -18,6 +18,7 @@ const RANKS: readonly (readonly string[])[] = [
   ['devices', 'health', 'metrics', 'pages', 'reference'],
   ['admin'],
   ['app'],
+  ['workers'],
   ['cli'],
   ['main.ts'],
   ['cli.ts'],

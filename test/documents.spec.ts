@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
@@ -30,6 +30,56 @@ describe('documents', () => {
     const values = parseEnv(read('.env.example').replace(/^#(?=[A-Z])/gm, ''));
     expect(Object.keys(values).sort()).toEqual(SETTING_ROWS.map(({ name }) => name).sort());
     expect(loadSettings(values)).toEqual(loadSettings({}));
+  });
+});
+
+describe('what documents point at', () => {
+  const documents = spawnSync('git', ['ls-files', '*.md'], { cwd: ROOT, encoding: 'utf8' }).stdout.trim().split('\n');
+  /** From a document's folder, or from the root as commands are. */
+  const isThere = (document: string, path: string): boolean =>
+    [new URL(path, new URL(document, ROOT)), new URL(path, ROOT)].some((url) => existsSync(url));
+  const proseOf = (document: string): string => read(document).replace(/```[^]*?```/g, '');
+  /** As GitHub makes it of a heading. */
+  const anchorOf = (heading: string): string =>
+    heading
+      .trim()
+      .toLowerCase()
+      .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+      .replace(/[^\p{L}\p{N}_\- ]/gu, '')
+      .replaceAll(' ', '-');
+  const anchorsIn = (document: string): string[] =>
+    [...proseOf(document).matchAll(/^#{1,6} (.*)$/gm)].map(([, heading]) => anchorOf(heading!));
+
+  const deadLinksOf = (document: string): string[] =>
+    [...proseOf(document).matchAll(/\]\(([^)\s]+)\)/g)]
+      .map(([, link]) => link!)
+      .filter((link) => !/^(https?|mailto):/.test(link))
+      .filter((link) => {
+        const [path = '', anchor] = link.split('#');
+        const target = new URL(path === '' ? document : path, new URL(path === '' ? '' : document, ROOT));
+        if (!existsSync(target)) return true;
+        return anchor !== undefined && target.pathname.endsWith('.md') && !anchorsIn(target.href).includes(anchor);
+      });
+
+  it('is there: every link to a file, and to a heading of it', () => {
+    expect(documents.length).toBeGreaterThan(40);
+    expect(documents.flatMap((document) => deadLinksOf(document).map((link) => `${document}: ${link}`))).toEqual([]);
+  });
+
+  it('can be run: every script of npm and every program that a command names', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: object };
+    const missing = documents.flatMap((document) => {
+      const text = read(document);
+      const runs = [...text.matchAll(/npm run ([\w:-]+)/g)].map(([, name]) => name!);
+      const programs = [...text.matchAll(/\bnode (?:--[\w=-]+ )*((?:[\w.-]+\/)+[\w.-]+\.m?js)/g)].map(
+        ([, path]) => path!,
+      );
+      return [
+        ...runs.filter((name) => !Object.hasOwn(scripts, name)),
+        ...programs.filter((path) => !path.startsWith('dist/') && !isThere(document, path)),
+      ].map((name) => `${document}: ${name}`);
+    });
+    expect(missing).toEqual([]);
   });
 });
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Metrics } from '../src/common/metrics.js';
+import { GroupMetrics } from '../src/workers/group-metrics.js';
 import { MetricsService } from '../src/metrics/metrics.service.js';
 
 const read = (file: string): string => readFileSync(new URL(`../deploy/monitoring/${file}`, import.meta.url), 'utf8');
@@ -22,7 +23,8 @@ async function registered(): Promise<Sample[]> {
     isDraining: () => false,
     ledger: () => Promise.resolve(EMPTY),
   });
-  const text = await service.text();
+  const workers = new GroupMetrics({ workers: [], listening: [], replaced: 0 });
+  const text = (await service.text()) + (await workers.text());
   return [...text.matchAll(/^([a-z0-9_]+)(?:\{([^}]*)\})? /gm)].map(([, name = '', labels = '']) => {
     const pairs = [...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, label = '', value = '']) => [label, value] as const);
     return { name, labels: Object.fromEntries(pairs) };

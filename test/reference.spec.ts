@@ -34,6 +34,20 @@ describe('the reference', () => {
     expect(inOrder(plain(openApiDocument(relay.app)))).toEqual(inOrder(committed('openapi.json')));
   });
 
+  it('has what clients are for first and what is an operator’s last, and no group without a place', () => {
+    const { tags = [], paths } = openApiDocument(relay.app);
+    const names = tags.map(({ name }) => name);
+    expect([names.slice(0, 3), names.at(-1)]).toEqual([['messages', 'public keys', 'presence'], 'admin']);
+    const operations = Object.values(paths).flatMap((item) =>
+      Object.values(item as Record<string, { tags?: string[] }>),
+    );
+    // Wherever its path lies.
+    const { get: totals } = paths['/api/messages/stats/all']!;
+    expect(totals?.tags).toEqual(['admin']);
+    const used = new Set(operations.flatMap((operation) => operation.tags ?? []));
+    expect([...used].sort()).toEqual(names.toSorted());
+  });
+
   it('is AsyncAPI 3 without a fault, and names every frame', async () => {
     const text = await (await fetch(`${relay.url}/docs/asyncapi.json`)).text();
     const { document, diagnostics } = await new Parser().parse(text);
@@ -74,6 +88,16 @@ describe('the reference', () => {
     );
     expect(parameters.length).toBeGreaterThan(10);
     expect(parameters.filter((one) => one.in === 'header')).toEqual([]);
+  });
+
+  it('has the colours of the other pages, in light and dark', async () => {
+    const style = await (await fetch(`${relay.url}/docs/reference.css`)).text();
+    const base = readFileSync(new URL('../web/base.css', import.meta.url), 'utf8');
+    expect(style.startsWith(base)).toBe(true);
+    const known = new Set([...base.matchAll(/(--[\w-]+):/g)].map(([, name]) => name));
+    const used = [...style.matchAll(/var\((--[\w-]+)/g)].map(([, name]) => name);
+    expect(used.length).toBeGreaterThan(5);
+    expect(used.filter((name) => !known.has(name))).toEqual([]);
   });
 
   it.each(['reference.css', 'console.js'])('serves %s itself', async (name) => {

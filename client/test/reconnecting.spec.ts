@@ -127,7 +127,12 @@ describe('a connection that ends', () => {
     relay.last.open();
     relay.last.say({ type: 'error', code: 'unavailable', message: 'x', retryable: true, retryAfterMs: 2_500 });
     relay.last.closed(1013);
-    expect(states.at(-1)).toMatchObject({ state: 'waiting', retryInMs: 2_500, error: { code: 'unavailable' } });
+    // In the relay's own words.
+    expect(states.at(-1)).toMatchObject({
+      state: 'waiting',
+      retryInMs: 2_500,
+      error: { code: 'unavailable', message: 'x' },
+    });
   });
 
   it('can be followed at once where the application knows better', () => {

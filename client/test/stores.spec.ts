@@ -115,7 +115,7 @@ describe('a file', () => {
     const again = await FileStore.open(path);
     expect(await again.list('')).toEqual([['kept', 'x']]);
     await again.close();
-  }, 60_000);
+  });
 
   it('refuses to write after its disk failed, and what it had is there', async () => {
     const store = await FileStore.open(path);

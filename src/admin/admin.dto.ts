@@ -72,7 +72,7 @@ export class NodeProcessDto {
   @Integer()
   readonly heapBytes!: number;
 
-  @ApiProperty({ ...AMOUNT, description: 'How late the event loop was, 99 of 100 times at most.' })
+  @ApiProperty({ ...AMOUNT, description: '99 of 100 turns of the event loop began no later than this, ms.' })
   readonly loopP99Ms!: number;
 
   @ApiProperty(AMOUNT)

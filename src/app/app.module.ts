@@ -9,6 +9,7 @@ import { Clock } from '../common/clock.js';
 import { Logger } from '../common/logger.js';
 import { Metrics } from '../common/metrics.js';
 import { Settings } from '../common/settings.js';
+import { Siblings, SoleProcess } from '../common/siblings.js';
 import { Tracing } from '../common/tracing.js';
 import { ContactsModule } from '../contacts/contacts.module.js';
 import { RELAY_VERSION } from '../common/version.js';
@@ -30,19 +31,22 @@ export interface Surroundings {
   readonly settings: Settings;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** None where left out. */
+  readonly siblings?: Siblings;
 }
 
 /** What every module may ask for. */
 @Global()
 @Module({})
 class SurroundingsModule {
-  static with({ settings, clock, logger }: Surroundings): DynamicModule {
+  static with({ settings, clock, logger, siblings = new SoleProcess() }: Surroundings): DynamicModule {
     return {
       module: SurroundingsModule,
       providers: [
         { provide: Settings, useValue: settings },
         { provide: Clock, useValue: clock },
         { provide: Logger, useValue: logger },
+        { provide: Siblings, useValue: siblings },
         { provide: Metrics, useValue: new Metrics() },
         {
           provide: Tracing,
@@ -50,7 +54,7 @@ class SurroundingsModule {
         },
         { provide: RecoveryBudget, useFactory: () => new RecoveryBudget() },
       ],
-      exports: [Settings, Clock, Logger, Metrics, RecoveryBudget, Tracing],
+      exports: [Settings, Clock, Logger, Siblings, Metrics, RecoveryBudget, Tracing],
     };
   }
 }

@@ -5,6 +5,8 @@ import helmet from 'helmet';
 import type { ValidationError } from 'class-validator';
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import { descriptorLimit } from '../common/descriptor-limit.js';
 import { NestLogger } from '../common/logger.js';
@@ -12,6 +14,7 @@ import { Metrics } from '../common/metrics.js';
 import { InvalidRequest } from '../common/problem.js';
 import { REQUEST_ID } from '../common/request-id.js';
 import type { Settings } from '../common/settings.js';
+import { Siblings } from '../common/siblings.js';
 import { Tracing } from '../common/tracing.js';
 import { RateLimits } from '../limits/rate-limits.js';
 import { Admission } from '../relay/admission.js';
@@ -60,9 +63,20 @@ export async function createApp(surroundings: Surroundings): Promise<INestApplic
   app.useGlobalPipes(validation());
   app.useWebSocketAdapter(new RelayWsAdapter(app, app.get(Admission), app.get(Metrics)));
   serveReference(app, settings);
-  const { maxConnections } = settings;
-  app.getHttpServer().maxConnections = (maxConnections || descriptorLimit()) + HTTP_CONNECTIONS;
+  const most = (settings.maxConnections || descriptorLimit()) + HTTP_CONNECTIONS;
+  if (app.get(Siblings).isAlone) app.getHttpServer().maxConnections = most;
+  else cutBeyond(app.getHttpServer(), most);
   return app;
+}
+
+/** Node has a worker with `maxConnections` pass connections on to the others; where all are full, they go round for ever. */
+function cutBeyond(server: Server, most: number): void {
+  let open = 0;
+  server.on('connection', (socket: Socket) => {
+    open++;
+    socket.once('close', () => open--);
+    if (open > most) socket.destroy();
+  });
 }
 
 function tlsOf({ settings, logger }: Surroundings): TlsFiles | null {
@@ -114,7 +128,7 @@ const APP = { ...PAGE, baseUri: ["'none'"], formAction: ["'none'"], requireTrust
 
 function kindOf(url = ''): 'app' | 'page' | 'styled page' | 'data' {
   if (/^\/(demo|admin(?!\/api\/))([/?]|$)/i.test(url)) return 'app';
-  if (/^\/docs\/ws\/?(\?|$)/i.test(url)) return 'page';
+  if (/^\/(docs\/ws\/?)?(\?|$)/i.test(url)) return 'page';
   return /^\/(docs|auth\/v1\/callback)/i.test(url) ? 'styled page' : 'data';
 }
 

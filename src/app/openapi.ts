@@ -33,6 +33,22 @@ function withoutHeaders(document: OpenAPIObject): OpenAPIObject {
   return document;
 }
 
+const OPERATORS = 'admin';
+
+/** The order of `/docs`: what clients are for comes first, what operators do last. Each group of a controller is here. */
+export const GROUPS: readonly (readonly [name: string, description: string])[] = [
+  ['messages', 'The mailbox of an address. Messages are sent and come by WebSocket; this is what waits.'],
+  ['public keys', 'What others encrypt to, signed by the address that it is of or not.'],
+  ['presence', 'Who is connected, as far as they let it be seen.'],
+  ['contacts', 'Whom an address blocks or allows.'],
+  ['devices', 'Where somebody is signed in, and how to end that.'],
+  ['sign in with Idena', 'What wallets call.'],
+  ['sign in with Idena, in a browser', 'What a page does for a session. Off unless BROWSER_SIGN_IN=true.'],
+  ['reference', 'What this relay is and demands.'],
+  ['health', 'For balancers and whoever watches.'],
+  [OPERATORS, 'For operators.'],
+];
+
 /** From the table that the guard goes by, so the two cannot differ. */
 function withSecurity(document: OpenAPIObject): OpenAPIObject {
   for (const [path, item] of Object.entries(document.paths)) {
@@ -41,6 +57,7 @@ function withSecurity(document: OpenAPIObject): OpenAPIObject {
       const rule = ROUTE_RULES.get(`${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ':$1')}`);
       if (operation === undefined || rule === undefined) continue;
       operation.security = rule.who === 'all' ? [] : [{ [BEARER]: [] }];
+      if (rule.who === 'admin') operation.tags = [OPERATORS];
       operation.description = [operation.description, `**Who**: ${WHO[rule.who]}`].filter(Boolean).join('\n\n');
     }
   }
@@ -58,7 +75,7 @@ export function serveReference(app: INestApplication, { docsConsole }: Settings)
 }
 
 export function openApiDocument(app: INestApplication): OpenAPIObject {
-  const config = new DocumentBuilder()
+  const builder = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
     .setTitle('Relay')
     .setDescription(
@@ -66,7 +83,8 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     )
     .setVersion('1')
     .setLicense('MIT', 'https://opensource.org/license/mit')
-    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'A session token, or ADMIN_TOKEN.' }, BEARER)
-    .build();
+    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'A session token, or ADMIN_TOKEN.' }, BEARER);
+  for (const [name, description] of GROUPS) builder.addTag(name, description);
+  const config = builder.build();
   return withSecurity(withoutHeaders(SwaggerModule.createDocument(app, config)));
 }

@@ -6,6 +6,8 @@ export interface SettingsWithSources {
   readonly settings: Settings;
   /** By name of the setting. */
   readonly sources: ReadonlyMap<string, SettingSource>;
+  /** What they were read from. */
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 /** From the environment and `.env`, the environment first. Rejects with `SettingsError`. */
@@ -20,7 +22,8 @@ export async function readSettingsWithSources(): Promise<SettingsWithSources> {
     validatePredefined: false,
     validate: (file) => {
       const given = Object.fromEntries(Object.entries(process.env).filter(([, value]) => value?.trim() !== ''));
-      read = { settings: loadSettings({ ...file, ...given }), sources: sourcesOf(given, file) };
+      const environment = { ...file, ...given } as Record<string, string>;
+      read = { settings: loadSettings(environment), sources: sourcesOf(given, file), environment };
       // Nobody else reads the environment, so nothing needs to be written back to it.
       return {};
     },

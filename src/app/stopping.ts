@@ -7,8 +7,8 @@ export const LAST_RESORT_SECONDS = 15;
 export interface StoppingOptions {
   readonly logger: Logger;
   readonly drainSeconds: number;
-  /** Drains, then ends everything. */
-  readonly close: () => Promise<void>;
+  /** Drains, then ends everything. Resolves with the exit code; nothing is 0. */
+  readonly close: () => Promise<number | void>;
   readonly exit: (code: number) => void;
   /** Runs it once, after so long; does not keep the process alive. */
   readonly after: (delayMs: number, run: () => void) => void;
@@ -29,7 +29,7 @@ export function stopping({ logger, drainSeconds, close, exit, after }: StoppingO
       exit(EXIT_DRAIN_TIMEOUT);
     });
     close().then(
-      () => exit(0),
+      (code) => exit(code ?? 0),
       (error: unknown) => {
         logger.error('fatal', error);
         exit(1);

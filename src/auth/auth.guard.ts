@@ -68,13 +68,17 @@ export class AuthGuard implements CanActivate {
     return true;
   }
 
-  /** Whoever tries tokens for what is an operator's is kept from trying many. */
+  /**
+   * Whoever tries tokens for what is an operator's is kept from trying many. The right one is not counted and not kept waiting:
+   * or whoever shares the operator's network, as one behind the same proxy does, could lock the operator out.
+   */
   private async identify(request: Request, route: string, address: Address | null, isOperators: boolean) {
     const network = networkOf(request.ip ?? '');
-    const isGuarded = isOperators && this.admin.isSet;
+    const { authorization } = request.headers;
+    const isGuarded = isOperators && this.admin.isSet && !this.authorization.isOperator(authorization);
     if (isGuarded) await this.limits.mayTry(network);
     try {
-      return await this.authorization.admit(route, address, request.headers.authorization);
+      return await this.authorization.admit(route, address, authorization);
     } catch (error) {
       if (isGuarded && error instanceof RelayError) await this.limits.failed(network);
       throw error;

@@ -42,6 +42,9 @@ export interface AuthOptions {
   readonly domainOf: (host: string | undefined) => string;
 }
 
+/** Who tells the owner's devices of a session that no signature for this relay stands behind. */
+export type GrantObserver = (session: Session) => void;
+
 export interface AuthParts {
   readonly sessions: SessionRepository;
   readonly revocations: Revocations;
@@ -57,6 +60,7 @@ export interface AuthParts {
  */
 export class AuthService {
   private readonly leftOver = new Set<SessionName>();
+  private granted: GrantObserver = () => undefined;
 
   constructor(
     private readonly parts: AuthParts,
@@ -65,6 +69,10 @@ export class AuthService {
 
   get mode(): 'open' | 'signed' {
     return this.options.mode;
+  }
+
+  observe(granted: GrantObserver): void {
+    this.granted = granted;
   }
 
   /**
@@ -147,6 +155,7 @@ export class AuthService {
     this.parts.bans.refuse(address);
     const signedIn = await this.parts.sessions.create(address, device);
     this.parts.revocations.announce(address);
+    this.granted(signedIn.session);
     return signedIn;
   }
 

@@ -38,10 +38,16 @@ export class Authorization {
     throw new RelayError('forbidden');
   }
 
+  /** Whether that is the operator's token; asks no store. */
+  isOperator(authorization: string | undefined): boolean {
+    const token = tokenOf(authorization);
+    return token !== undefined && this.admin.matches(token);
+  }
+
   private async identify(authorization: string | undefined): Promise<Caller> {
     if (authorization === undefined) return NOBODY;
-    const token = BEARER.exec(authorization)?.[1];
-    if (token !== undefined && this.admin.matches(token)) return { kind: 'admin' };
+    if (this.isOperator(authorization)) return { kind: 'admin' };
+    const token = tokenOf(authorization);
     const session = token === undefined ? null : await this.auth.session(token);
     if (session === null) throw new RelayError('auth_failed', 'The token is unknown, expired or revoked');
     return { kind: 'session', session };
@@ -66,4 +72,8 @@ export class Authorization {
     // Whoever signed in may do at least what anybody may.
     return this.auth.isBelieved(address);
   }
+}
+
+function tokenOf(authorization = ''): string | undefined {
+  return BEARER.exec(authorization)?.[1];
 }

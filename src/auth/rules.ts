@@ -57,6 +57,7 @@ export const ROUTE_RULES: ReadonlyMap<string, RouteRule> = new Map<string, Route
   ['GET /api/devices', { who: 'self' }],
   ['DELETE /api/devices/:deviceId', { who: 'self' }],
 
+  ['GET /', all],
   ['GET /.well-known/relay', all],
   // The page by itself knows nothing; without an operator it is not there.
   ['GET /admin', all],

@@ -4,7 +4,8 @@ import { type Ban, type BanList, BanRepository, MAX_BANS } from './ban.repositor
 
 /** Bans of this process, lost with it. */
 export class MemoryBanRepository extends BanRepository {
-  private bans: ReadonlyMap<Address, Ban> = new Map();
+  private bans = new Map<Address, Ban>();
+  private isHandedOut = false;
   private changes = 0;
 
   constructor(private readonly clock: Pick<Clock, 'now'>) {
@@ -16,22 +17,28 @@ export class MemoryBanRepository extends BanRepository {
     if (known === undefined && this.bans.size >= MAX_BANS) {
       return Promise.reject(new RelayError('too_large', `At most ${MAX_BANS} addresses can be banned`));
     }
-    // What was handed out stays as it was.
-    this.bans = new Map(this.bans).set(address, { at: known?.at ?? this.clock.now(), note });
+    this.own().set(address, { at: known?.at ?? this.clock.now(), note });
     this.changes++;
     return Promise.resolve(known === undefined);
   }
 
   override remove(address: Address): Promise<boolean> {
-    const left = new Map(this.bans);
-    const wasThere = left.delete(address);
+    const wasThere = this.own().delete(address);
     if (wasThere) this.changes++;
-    this.bans = left;
     return Promise.resolve(wasThere);
   }
 
   override since(mark: string | null): Promise<BanList | null> {
     const now = String(this.changes);
-    return Promise.resolve(mark === now ? null : { mark: now, bans: this.bans });
+    if (mark === now) return Promise.resolve(null);
+    this.isHandedOut = true;
+    return Promise.resolve({ mark: now, bans: this.bans });
+  }
+
+  /** What was handed out stays as it was. */
+  private own(): Map<Address, Ban> {
+    if (this.isHandedOut) this.bans = new Map(this.bans);
+    this.isHandedOut = false;
+    return this.bans;
   }
 }

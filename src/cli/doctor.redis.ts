@@ -1,5 +1,7 @@
+import { availableParallelism, totalmem } from 'node:os';
 import { readSettings } from '../app/read-settings.js';
 import { softDescriptorLimit } from '../common/descriptor-limit.js';
+import { heapShare } from '../common/heap-share.js';
 import { SettingsError } from '../common/load-settings.js';
 import type { Settings } from '../common/settings.js';
 import { StartError } from '../common/start-error.js';
@@ -13,15 +15,19 @@ import {
   judgeDescriptors,
   judgeMemory,
   judgePort,
+  judgePurpose,
   judgeReplicas,
   judgeSettings,
   judgeTls,
+  judgeWorkers,
   ok,
   warn,
 } from './doctor.js';
 import { EXIT } from './exit-codes.js';
 import { localUrl } from './relay-url.js';
 import { paint, type Terminal } from './terminal.js';
+
+const ASK_WITHIN_MS = 2_000;
 
 /** Looks at everything, whatever the first finding is; 1 where something fails. */
 export async function doctor(terminal: Terminal, { json = false }: { json?: boolean }): Promise<number> {
@@ -45,12 +51,48 @@ async function examine(): Promise<Finding[]> {
     return error.problems.map((problem) => fail(`settings: ${problem}`, 'the relay does not start like this'));
   }
   return [
+    ...judgePurpose(settings),
     ...judgeSettings(settings),
     judgeDescriptors(softDescriptorLimit()),
+    judgeWorkers(settings, { cores: availableParallelism(), heapBytes: heapShare(1), machineBytes: memoryBytes() }),
     judgeTls(settings, Date.now()),
-    ...(settings.port === 0 ? [] : [await judgePort(settings.host, settings.port, () => isRelay(settings))]),
+    ...(await examinePorts(settings)),
     ...(settings.storage === 'redis' ? await examineRedis(settings) : []),
   ];
+}
+
+/** 0 takes any that is free. */
+async function examinePorts(settings: Settings): Promise<Finding[]> {
+  const { host, port, metricsHost, metricsPort, environment } = settings;
+  const found: Finding[] = [];
+  if (port !== 0) {
+    found.push(await judgePort({ host, port, settings: ['PORT', 'HOST'], isRelay: () => isRelay(settings) }));
+  }
+  if (metricsPort !== 0) {
+    const isMetrics = (): Promise<boolean> => tellsMetrics(metricsHost, metricsPort);
+    const names = ['METRICS_PORT', 'METRICS_HOST'] as const;
+    const judged = await judgePort({ host: metricsHost, port: metricsPort, settings: names, isRelay: isMetrics });
+    // Outside production the relay starts without its metrics.
+    const isFatal = judged.verdict === 'fail' && environment === 'production';
+    found.push(judged.verdict === 'fail' && !isFatal ? { ...judged, verdict: 'warn' } : judged);
+  }
+  return found;
+}
+
+async function tellsMetrics(host: string, port: number): Promise<boolean> {
+  try {
+    const answer = await fetch(`${localUrl({ host, port, isTls: false })}/metrics`, {
+      signal: AbortSignal.timeout(ASK_WITHIN_MS),
+    });
+    return (await answer.text()).includes('relay_build_info');
+  } catch {
+    return false;
+  }
+}
+
+/** Of the machine, or what a container may have of it. */
+function memoryBytes(): number {
+  return Math.min(totalmem(), process.constrainedMemory() || Infinity);
 }
 
 async function isRelay({ host, port, tlsCertFile }: Settings): Promise<boolean> {

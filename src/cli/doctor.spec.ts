@@ -7,9 +7,11 @@ import {
   judgeDescriptors,
   judgeMemory,
   judgePort,
+  judgePurpose,
   judgeReplicas,
   judgeSettings,
   judgeTls,
+  judgeWorkers,
 } from './doctor.js';
 
 const GIB = 2 ** 30;
@@ -27,6 +29,20 @@ describe('relay doctor', () => {
     [60_001, 'fail'],
   ])('a clock that is %d ms ahead: %s', (skewMs, expected) => {
     expect(verdict(judgeClock(10_000 + skewMs, 9_900, 10_100))).toBe(expected);
+  });
+
+  it.each([
+    ['1', 1, 8, 4, 'ok'],
+    ['4', 4, 2, 16, 'ok'],
+    ['5', 4, 1, 16, 'warn'],
+    ['4', 4, 5, 16, 'warn'],
+    // One may have what it has without workers.
+    ['1', 4, 5, 4, 'ok'],
+  ])('%s workers on %d cores, heaps of %d on a machine of %d GiB: %s', (workers, cores, heap, machine, expected) => {
+    const settings = loadSettings({ WORKERS: workers, STORAGE: 'redis' });
+    expect(verdict(judgeWorkers(settings, { cores, heapBytes: heap * GIB, machineBytes: machine * GIB }))).toBe(
+      expected,
+    );
   });
 
   it.each([
@@ -62,7 +78,8 @@ describe('relay doctor', () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
-    const taken = (isRelay: boolean) => judgePort('127.0.0.1', port, () => Promise.resolve(isRelay));
+    const taken = (isRelay: boolean) =>
+      judgePort({ host: '127.0.0.1', port, settings: ['PORT', 'HOST'], isRelay: () => Promise.resolve(isRelay) });
     expect([await taken(true), await taken(false)].map(verdict)).toEqual(['ok', 'fail']);
     server.close();
     await once(server, 'close');
@@ -72,7 +89,35 @@ describe('relay doctor', () => {
   it('settings that contradict each other', () => {
     expect(judgeSettings(loadSettings({})).map(verdict)).toEqual(['ok']);
     expect(judgeSettings(loadSettings({ BROWSER_SIGN_IN: 'true' })).map(verdict)).toEqual(['warn']);
-    const found = judgeSettings(loadSettings({ NODE_ENV: 'production', AUTH_MODE: 'open', HOST: '127.0.0.1' }));
-    expect(found.map(verdict)).toEqual(['warn', 'warn', 'warn', 'warn']);
+    expect(judgeSettings(loadSettings({ HOST: '127.0.0.1' })).map(verdict)).toEqual(['warn']);
+  });
+
+  it('tells who only tried it what production needs, and is content once that is there', () => {
+    const about = (env: Record<string, string>) =>
+      judgePurpose(loadSettings(env)).map(({ what, advice }) => [/[A-Z][A-Z_]+/.exec(what)?.[0] ?? what, advice]);
+    expect(about({})).toEqual([
+      ['NODE_ENV', expect.stringContaining('NODE_ENV=production')],
+      ...['STORAGE', 'AUTH_MODE', 'PUBLIC_DOMAIN', 'ADMIN_TOKEN', 'ALLOWED_ORIGINS'].map((name) => [
+        name,
+        expect.stringMatching(/^fine for a trial; in production /) as string,
+      ]),
+    ]);
+    const production = { NODE_ENV: 'production', AUTH_MODE: 'open' };
+    expect(about(production).map(([name]) => name)).toEqual([
+      'STORAGE',
+      'AUTH_MODE',
+      'PUBLIC_DOMAIN',
+      'ADMIN_TOKEN',
+      'ALLOWED_ORIGINS',
+    ]);
+    expect(about(production).join()).not.toContain('trial');
+    const ready = {
+      NODE_ENV: 'production',
+      STORAGE: 'redis',
+      PUBLIC_DOMAIN: 'relay.example',
+      ADMIN_TOKEN: 'x'.repeat(44),
+      ALLOWED_ORIGINS: 'https://app.example',
+    };
+    expect(judgePurpose(loadSettings(ready)).map(verdict)).toEqual(['ok']);
   });
 });

@@ -77,8 +77,22 @@ export function judgeDescriptors(soft: number | 'unlimited'): Finding {
   return soft < FEW_DESCRIPTORS ? warn(what, 'ulimit -n 65536, LimitNOFILE= in a unit, ulimits in compose') : ok(what);
 }
 
+/** `heapBytes`: what one process may use at most. */
+export function judgeWorkers(
+  { workers, workerCount }: Settings,
+  { cores, heapBytes, machineBytes }: { cores: number; heapBytes: number; machineBytes: number },
+): Finding {
+  const what = `workers: ${workerCount}${workers === 'auto' ? ' (auto)' : ''}, cores: ${cores}`;
+  if (workerCount > cores) return warn(what, 'more workers than cores only take turns; lower WORKERS, or set auto');
+  if (workerCount > 1 && workerCount * heapBytes > machineBytes) {
+    const advice = `together they may use ${megabytes(workerCount * heapBytes)} of ${megabytes(machineBytes)}: set --max-old-space-size in NODE_OPTIONS`;
+    return warn(what, advice);
+  }
+  return ok(what);
+}
+
 export function judgeTls({ tlsCertFile, tlsKeyFile }: Settings, nowMs: number): Finding {
-  if (tlsCertFile === '') return ok('TLS: none here; a proxy in front has to have it');
+  if (tlsCertFile === '') return ok('TLS: none here; beyond this machine, a proxy in front has to have it');
   try {
     const certificate = new X509Certificate(readFileSync(tlsCertFile));
     const isOfKey = certificate.checkPrivateKey(createPrivateKey(readFileSync(tlsKeyFile)));
@@ -93,15 +107,24 @@ export function judgeTls({ tlsCertFile, tlsKeyFile }: Settings, nowMs: number): 
   }
 }
 
+export interface PortToJudge {
+  readonly host: string;
+  readonly port: number;
+  /** Of the port, and of the host. */
+  readonly settings: readonly [port: string, host: string];
+  /** Asked where it is taken: whether that is a relay. */
+  readonly isRelay: () => Promise<boolean>;
+}
+
 /** Free, or taken by a relay, or by somebody else. */
-export async function judgePort(host: string, port: number, isRelay: () => Promise<boolean>): Promise<Finding> {
+export async function judgePort({ host, port, settings: [ofPort, ofHost], isRelay }: PortToJudge): Promise<Finding> {
+  const name = `${ofPort} ${port}`;
   const code = await listens(host, port);
-  if (code === null) return ok(`port ${port}: free`);
-  if (code === 'EADDRINUSE' && (await isRelay())) return ok(`port ${port}: a relay answers there`);
-  if (code === 'EADDRINUSE') return fail(`port ${port}: taken`, 'end what listens there (ss -ltnp), or set PORT');
-  if (code === 'EACCES')
-    return fail(`port ${port}: not permitted`, 'take one above 1023, or give CAP_NET_BIND_SERVICE');
-  return fail(`port ${port}: ${code} on ${host}`, 'HOST must be an address of this machine');
+  if (code === null) return ok(`${name}: free`);
+  if (code === 'EADDRINUSE' && (await isRelay())) return ok(`${name}: a relay answers there`);
+  if (code === 'EADDRINUSE') return fail(`${name}: taken`, `end what listens there (ss -ltnp), or set ${ofPort}`);
+  if (code === 'EACCES') return fail(`${name}: not permitted`, 'take one above 1023, or give CAP_NET_BIND_SERVICE');
+  return fail(`${name}: ${code} on ${host}`, `${ofHost} must be an address of this machine`);
 }
 
 function listens(host: string, port: number): Promise<string | null> {
@@ -112,22 +135,74 @@ function listens(host: string, port: number): Promise<string | null> {
   });
 }
 
-/** Each value is allowed; together they do what nobody wants. */
-export function judgeSettings(settings: Settings): Finding[] {
-  const { environment, storage, authMode, trustProxy, host, tlsCertFile, allowedOrigins } = settings;
-  const found: Finding[] = [];
+/**
+ * What a relay that others rely on needs. Outside production it is a warning as well: whoever tries it out reads here what is
+ * missing before it may be more than that.
+ */
+export function judgePurpose({
+  environment,
+  storage,
+  authMode,
+  publicDomain,
+  adminToken,
+  allowedOrigins,
+}: Settings): Finding[] {
   const isProduction = environment === 'production';
-  if (storage === 'memory' && isProduction) {
-    found.push(warn('STORAGE=memory in production', 'a restart forgets all mail; set STORAGE=redis'));
-  }
-  if ((authMode as string) === 'open' && isProduction) {
+  const isOpen = authMode === 'open';
+  const instead = isProduction ? '' : 'fine for a trial; in production ';
+  const found: Finding[] = [];
+  if (!isProduction) {
     found.push(
       warn(
-        'AUTH_MODE=open in production',
-        'whoever claims an address is believed; only where all who can reach it are trusted',
+        `NODE_ENV=${environment}: a trial, with the demo page and logs for people`,
+        'NODE_ENV=production for a relay that others rely on; the lines below say what else it needs',
       ),
     );
   }
+  if (storage === 'memory') {
+    found.push(
+      warn(
+        'STORAGE=memory: mail, keys and sessions are gone when the relay stops, and there can be one node only',
+        `${instead}set STORAGE=redis and REDIS_URL`,
+      ),
+    );
+  }
+  if (isOpen) {
+    found.push(
+      warn(
+        'AUTH_MODE=open: whoever claims an address that never signed in is believed, and reads its mail',
+        `${instead}set AUTH_MODE=signed, unless all who can reach it are trusted`,
+      ),
+    );
+  }
+  if (publicDomain === '') {
+    found.push(
+      isProduction
+        ? warn('no PUBLIC_DOMAIN: nobody can sign in', 'set it to the host name that clients connect to')
+        : warn(
+            'no PUBLIC_DOMAIN: clients sign whatever host name they used',
+            `${instead}set it to the host name that clients connect to`,
+          ),
+    );
+  }
+  if (adminToken === '') {
+    found.push(
+      warn(
+        `no ADMIN_TOKEN: there is no /admin, and ${isOpen ? 'everybody' : 'nobody'} may read totals and who is online`,
+        `${instead}set it to what \`openssl rand -base64 32\` writes`,
+      ),
+    );
+  }
+  if (allowedOrigins[0] === '*') {
+    found.push(warn('ALLOWED_ORIGINS=*: any web page may connect', `${instead}name yours`));
+  }
+  return found.length > 0 ? found : [ok('production: durable, proven, with an operator')];
+}
+
+/** Each value is allowed; together they do what nobody wants. */
+export function judgeSettings(settings: Settings): Finding[] {
+  const { trustProxy, host, tlsCertFile } = settings;
+  const found: Finding[] = [];
   if (settings.browserSignIn) {
     found.push(
       warn(
@@ -152,9 +227,6 @@ export function judgeSettings(settings: Settings): Finding[] {
         'a client that comes without the proxy can claim any address unless the list names it',
       ),
     );
-  }
-  if (isProduction && allowedOrigins[0] === '*') {
-    found.push(warn('ALLOWED_ORIGINS=* in production', 'any web page may connect; name yours'));
   }
   if (settings.maxOfflineMessages * settings.maxFrameBytes < settings.maxQueueBytes) {
     found.push(

@@ -51,8 +51,9 @@ async function relayAt(url: URL): Promise<Record<string, unknown> | null> {
   try {
     const response = await fetch(new URL('/health', url), { signal: AbortSignal.timeout(ANSWERS_WITHIN_MS) });
     if (!response.ok) throw new RelayError('store_unavailable');
-    const { status, connections, uptime } = (await response.json()) as Record<string, unknown>;
-    return { status, connections, uptimeSeconds: Math.round(Number(uptime)) };
+    const { status, connections, uptime, workers } = (await response.json()) as Record<string, unknown>;
+    const found = { status, connections, uptimeSeconds: Math.round(Number(uptime)) };
+    return workers === undefined ? found : { ...found, workers };
   } catch {
     return null;
   }

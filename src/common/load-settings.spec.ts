@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Environment, loadSettings, SettingsError } from './load-settings.js';
 import { SETTING_ROWS } from './setting.decorator.js';
@@ -13,6 +13,30 @@ function problemsOf(environment: Environment): readonly string[] {
     throw error;
   }
 }
+
+describe('WORKERS', () => {
+  const redis = { STORAGE: 'redis' };
+
+  it('is one unless somebody says more, or as many as there are cores', () => {
+    expect(loadSettings({}).workerCount).toBe(1);
+    expect(loadSettings({ ...redis, WORKERS: '3' }).workerCount).toBe(3);
+    expect(loadSettings({ ...redis, WORKERS: 'auto' }).workerCount).toBe(availableParallelism());
+  });
+
+  it.each(['0', '-1', '1.5', '257', 'Auto', 'all'])('is not %s', (WORKERS) => {
+    expect(problemsOf({ ...redis, WORKERS })).toEqual([
+      `WORKERS must be auto, or a whole number from 1 to 256 (it is "${WORKERS}")`,
+    ]);
+  });
+
+  it.each(['2', 'auto'])('of %s is refused in memory, with all that is wrong besides', (WORKERS) => {
+    expect(problemsOf({ WORKERS, PORT: 'x' })).toEqual([
+      'PORT must be a whole number from 0 to 65535 (it is "x")',
+      `WORKERS=${WORKERS} needs STORAGE=redis: in memory each process would have mailboxes of its own`,
+    ]);
+    expect(problemsOf({ WORKERS: '1' })).toEqual([]);
+  });
+});
 
 describe('settings', () => {
   it('have the first relay’s defaults where it had them', () => {
@@ -68,6 +92,7 @@ describe('settings', () => {
       OTEL_EXPORTER_OTLP_ENDPOINT: 'http://traces.example:4318',
       LOG_ADDRESSES: 'true',
       LOG_LEVEL: 'silent',
+      WORKERS: '3',
       ALLOWED_ORIGINS: 'https://app.example, http://localhost:8080',
       TRUST_PROXY: '127.0.0.1, 2001:db8::/32',
       STORAGE: 'redis',
@@ -113,6 +138,7 @@ describe('settings', () => {
       docsConsole: true,
       port: 0,
       host: '::1',
+      workers: 3,
       environment: 'production',
       logLevel: 'silent',
       logAddresses: true,

@@ -135,6 +135,12 @@ function redisContradictions(settings: Settings, wrong: ReadonlySet<string>): st
   if (storage === 'memory' && durability === 'replica') {
     problems.push('DURABILITY=replica needs STORAGE=redis: memory has no replica');
   }
+  // Also where `auto` would be 1: a configuration means the same on every machine.
+  if (storage === 'memory' && !wrong.has('workers') && settings.workers !== 1) {
+    problems.push(
+      `WORKERS=${settings.workers} needs STORAGE=redis: in memory each process would have mailboxes of its own`,
+    );
+  }
   return problems;
 }
 

@@ -7,7 +7,7 @@ import type { LogLevel } from './settings.js';
 const CONTROL = 'a\nb\rc\u001b[31md\u0000e\u007ff\u009b1mg\u2028h\u2029i';
 const CLEANED = 'a?b?c?[31md?e?f?1mg?h?i';
 
-function logTo(options: { level?: LogLevel; json?: boolean } = {}) {
+function logTo(options: { level?: LogLevel; json?: boolean; worker?: number } = {}) {
   const destination = new PassThrough();
   const logger = Logger.create({ level: 'debug', json: true, ...options, destination });
   const text = (): string => String(destination.read() ?? '');
@@ -29,6 +29,12 @@ describe('Logger', () => {
       port: 3002,
       secure: false,
     });
+  });
+
+  it('says in each line which of several workers wrote it', () => {
+    const { logger, line } = logTo({ worker: 3 });
+    logger.error('request failed', new Error('why'));
+    expect(line()).toMatchObject({ worker: 3, msg: 'request failed', reason: 'why' });
   });
 
   it.each([

@@ -25,6 +25,8 @@ interface LoggerOptions {
   readonly destination?: NodeJS.WritableStream;
   /** Where left out, names last as long as the process. */
   readonly addressName?: AddressName;
+  /** Which of several workers this is; in every line. */
+  readonly worker?: number;
 }
 
 /** Lines for operators. Fields are redacted by their type and name, not by the discipline of the caller. */
@@ -40,10 +42,8 @@ export class Logger {
       ? destination
       : pretty({ destination, colorize: process.stdout.isTTY, ignore: 'pid,hostname' });
     const name = options.addressName ?? addressNames({ logAddresses: false, adminToken: '' }, randomBytes);
-    return new Logger(
-      pino({ level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream),
-      name,
-    );
+    const base = options.worker === undefined ? null : { worker: options.worker };
+    return new Logger(pino({ level: options.level, base, timestamp: pino.stdTimeFunctions.isoTime }, stream), name);
   }
 
   debug(message: string, fields: LogFields = {}): void {

@@ -69,8 +69,12 @@ export class Metrics {
     'sign_ins',
     'network',
   ]);
-  /** Answers of Redis; none with STORAGE=memory. */
+  /**
+   * Calls to Redis, each once: one command, or one script, which may store or acknowledge many messages. `refused` also where
+   * it was not sent. Not here: subscriptions, and what is asked of every primary at once. None with STORAGE=memory.
+   */
   readonly storeCalls = new Tally<'ok' | 'refused' | 'unknown' | 'error'>(['ok', 'refused', 'unknown', 'error']);
+  /** Of those that are `ok`. */
   readonly storeRoundTrips = new Durations();
   /** Messages stored where four fifths of what may wait, or more, did so. */
   readonly nearlyFull = new Tally<'stored'>(['stored']);

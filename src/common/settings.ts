@@ -1,6 +1,7 @@
 import { ArrayNotEmpty, IsBoolean, IsIn, IsInt, IsNumber, Matches, Max, Min, ValidateBy } from 'class-validator';
 import { isDomain } from '@relay/protocol';
 import { isIP } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { asBoolean, asList, asNumber, Setting } from './setting.decorator.js';
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -34,6 +35,20 @@ export class Settings {
   })
   @ValidateBy({ name: 'isHost', validator: { validate: isHost } })
   readonly host!: string;
+
+  @Setting(
+    {
+      name: 'WORKERS',
+      unit: 'processes, or auto',
+      fallback: '1',
+      meaning:
+        'How many processes share the port, with `STORAGE=redis` only; `auto`: one for each core that this process may use. 1: this process alone.',
+      must: 'auto, or a whole number from 1 to 256',
+    },
+    asWorkers,
+  )
+  @ValidateBy({ name: 'areWorkers', validator: { validate: areWorkers } })
+  readonly workers!: number | 'auto';
 
   @Setting({
     name: 'NODE_ENV',
@@ -608,6 +623,10 @@ export class Settings {
     return (this.authMode as string) === 'signed';
   }
 
+  get workerCount(): number {
+    return this.workers === 'auto' ? availableParallelism() : this.workers;
+  }
+
   get retentionMs(): number {
     return Math.round(this.messageRetentionHours * HOUR_MS);
   }
@@ -615,6 +634,14 @@ export class Settings {
   get historyMs(): number {
     return Math.round(this.historyRetentionHours * HOUR_MS);
   }
+}
+
+function asWorkers(text: string): unknown {
+  return text === 'auto' ? text : asNumber(text);
+}
+
+function areWorkers(value: unknown): boolean {
+  return value === 'auto' || (Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 256);
 }
 
 function isHost(value: unknown): boolean {

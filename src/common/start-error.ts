@@ -8,7 +8,8 @@ export class StartError extends Error {
   override readonly name = 'StartError';
 
   constructor(
-    readonly exitCode: typeof EXIT_CONFIGURATION | typeof EXIT_UNAVAILABLE,
+    /** One of the above; 1 for a worker that did not say why. */
+    readonly exitCode: number,
     readonly reasons: readonly string[],
   ) {
     super(`Cannot start:\n${reasons.map((reason) => `  - ${reason}`).join('\n')}`);

@@ -9,12 +9,10 @@ import {
 } from '@nestjs/terminus';
 import { Clock } from '../common/clock.js';
 import { ApiProblems } from '../common/problem.dto.js';
+import { type GroupHealth, type ProcessHealth, Siblings } from '../common/siblings.js';
 import { QueueRepository } from '../queue/queue.repository.js';
-import { Admission } from '../relay/admission.js';
-import { Connections } from '../relay/connections.js';
 import { HealthDto } from './health.dto.js';
-
-const STORE_ANSWERS_WITHIN_MS = 500;
+import { OwnHealth } from './own-health.js';
 
 @ApiTags('health')
 @ApiProblems()
@@ -24,22 +22,23 @@ export class HealthController {
     private readonly health: HealthCheckService,
     private readonly indicators: HealthIndicatorService,
     private readonly queue: QueueRepository,
-    private readonly connections: Connections,
-    private readonly admission: Admission,
+    private readonly own: OwnHealth,
+    private readonly siblings: Siblings,
     private readonly clock: Clock,
   ) {}
 
-  /** As the first relay answered it. */
+  /** As the first relay answered it; where there are workers, also how many answered. */
   @Get()
   @ApiOkResponse({ type: HealthDto })
   async summary(): Promise<HealthDto> {
-    const { pending } = await this.queue.ledger();
+    const [{ pending }, { processes }] = await Promise.all([this.queue.ledger(), this.ask()]);
     return {
-      status: this.admission.isDraining ? 'draining' : 'ok',
+      status: processes.every(({ isDraining }) => isDraining) ? 'draining' : 'ok',
       timestamp: this.clock.now(),
       uptime: process.uptime(),
-      connections: this.connections.size,
+      connections: processes.reduce((sum, { connections }) => sum + connections, 0),
       queuedMessages: pending,
+      ...(this.siblings.isAlone ? {} : { workers: processes.length }),
     };
   }
 
@@ -49,30 +48,33 @@ export class HealthController {
     return { status: 'ok' };
   }
 
+  /** Whether a client that comes now will do well, whichever worker it comes to. */
   @Get('ready')
   @HealthCheck({ swaggerDocumentation: false })
-  ready(): Promise<HealthCheckResult> {
-    return this.health.check([() => this.store(), () => this.accepting()]);
+  async ready(): Promise<HealthCheckResult> {
+    const group = await this.ask();
+    const open = group.processes.filter(({ isDraining }) => !isDraining);
+    const checks = [() => this.store(open.length > 0 ? open : group.processes), () => this.accepting(open)];
+    return this.health.check(this.siblings.isAlone ? checks : [...checks, () => this.workers(group)]);
   }
 
-  private async store(): Promise<HealthIndicatorResult> {
+  private ask(): Promise<GroupHealth> {
+    return this.siblings.health(() => this.own.read());
+  }
+
+  private store(processes: readonly ProcessHealth[]): HealthIndicatorResult {
     const indicator = this.indicators.check('store');
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<'late'>((resolve) => {
-      timer = setTimeout(() => resolve('late'), STORE_ANSWERS_WITHIN_MS);
-    });
-    try {
-      const answer = await Promise.race([this.queue.reach(), late]);
-      return answer === 'late' ? indicator.down('no answer in time') : indicator.up();
-    } catch {
-      return indicator.down('unavailable');
-    } finally {
-      clearTimeout(timer);
-    }
+    const wrong = processes.find(({ store }) => store !== 'up');
+    return wrong === undefined ? indicator.up() : indicator.down(wrong.store);
   }
 
-  private accepting(): HealthIndicatorResult {
+  private accepting(open: readonly ProcessHealth[]): HealthIndicatorResult {
     const indicator = this.indicators.check('accepting');
-    return this.admission.isDraining ? indicator.down('draining') : indicator.up();
+    return open.length > 0 ? indicator.up() : indicator.down('draining');
+  }
+
+  /** One that is being replaced gets no connections: the others take them. */
+  private workers({ wanted, processes }: GroupHealth): HealthIndicatorResult {
+    return this.indicators.check('workers').up({ wanted, running: processes.length });
   }
 }

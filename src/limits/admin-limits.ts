@@ -6,8 +6,9 @@ const MINUTE_MS = 60_000;
 const FAILED_PER_NETWORK = 60;
 
 /**
- * Keeps those apart who try tokens for an operator's calls. Where the store is away each node counts alone: that is when an
- * operator must be able to look.
+ * Keeps those apart who try tokens for an operator's calls: from looking for sessions in the store, and from filling the log. What
+ * makes the token one that nobody guesses is its length (`ADMIN_TOKEN` has at least 32 characters), so a right one is let in
+ * without a look here. Where the store is away each node counts alone.
  */
 export class AdminLimits {
   private readonly networks: RateLimiter;
@@ -21,7 +22,7 @@ export class AdminLimits {
     });
   }
 
-  /** Rejects with `rate_limited` where too many tokens from there were wrong: also for a right one. */
+  /** For a token that is not the right one: rejects with `rate_limited` where too many from there were wrong. */
   async mayTry(network: string): Promise<void> {
     const { isAllowed, resetMs } = await this.networks.look(network);
     if (!isAllowed) throw new RelayError('rate_limited', 'Too many wrong tokens', { retryAfterMs: resetMs });

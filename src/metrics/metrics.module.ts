@@ -1,16 +1,15 @@
 import { Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { Clock } from '../common/clock.js';
-import { listenFailure } from '../common/listen-failure.js';
 import { Logger } from '../common/logger.js';
 import { Metrics } from '../common/metrics.js';
 import { Settings } from '../common/settings.js';
-import { EXIT_UNAVAILABLE, StartError } from '../common/start-error.js';
+import { Siblings } from '../common/siblings.js';
 import { RELAY_VERSION } from '../common/version.js';
 import { QueueRepository } from '../queue/queue.repository.js';
 import { Admission } from '../relay/admission.js';
 import { Connections } from '../relay/connections.js';
 import { RelayModule } from '../relay/relay.module.js';
-import { MetricsServer } from './metrics.server.js';
+import { listenForScrapes, MetricsServer } from './metrics.server.js';
 import { MetricsService } from './metrics.service.js';
 
 @Module({
@@ -45,21 +44,13 @@ export class MetricsModule implements OnApplicationBootstrap, OnApplicationShutd
   constructor(
     private readonly server: MetricsServer,
     private readonly settings: Settings,
+    private readonly siblings: Siblings,
     private readonly logger: Logger,
   ) {}
 
+  /** Where there are several workers, the primary is asked, and asks them. */
   async onApplicationBootstrap(): Promise<void> {
-    const { metricsPort, metricsHost, environment } = this.settings;
-    try {
-      const port = await this.server.listen(metricsPort, metricsHost);
-      this.logger.info('metrics listening', { url: `http://${metricsHost}:${port}/metrics` });
-    } catch (error) {
-      const target = { port: metricsPort, host: metricsHost, portSetting: 'METRICS_PORT', hostSetting: 'METRICS_HOST' };
-      const reason = listenFailure(target, error);
-      if (environment === 'production') throw new StartError(EXIT_UNAVAILABLE, [reason]);
-      // Two relays on a developer's machine.
-      this.logger.warn('no metrics', { reason });
-    }
+    if (this.siblings.isAlone) await listenForScrapes(this.server, this.settings, this.logger);
   }
 
   /** Last, so that a scrape sees the drain. */

@@ -1,15 +1,24 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { MetricsService } from './metrics.service.js';
+import { listenFailure } from '../common/listen-failure.js';
+import type { Logger } from '../common/logger.js';
+import type { Settings } from '../common/settings.js';
+import { EXIT_UNAVAILABLE, StartError } from '../common/start-error.js';
 
 const REQUEST_TIMEOUT_MS = 5_000;
 const MAX_CONNECTIONS = 16;
+
+/** What is read at `/metrics`. */
+export interface MetricsText {
+  readonly contentType: string;
+  text(): Promise<string>;
+}
 
 /** Metrics have a listener of their own: what they tell is for the operator, and must not be one proxy rule away from everybody. */
 export class MetricsServer {
   private readonly server: Server;
 
-  constructor(private readonly metrics: MetricsService) {
+  constructor(private readonly metrics: MetricsText) {
     const timeouts = { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS };
     this.server = createServer(timeouts, (request, response) => void this.answer(request, response));
     this.server.maxConnections = MAX_CONNECTIONS;
@@ -41,5 +50,20 @@ export class MetricsServer {
     } catch {
       response.writeHead(500).end();
     }
+  }
+}
+
+/** Where the settings say. A port that is taken refuses the start in production: rejects with `StartError`. */
+export async function listenForScrapes(server: MetricsServer, settings: Settings, logger: Logger): Promise<void> {
+  const { metricsPort, metricsHost, environment } = settings;
+  try {
+    const port = await server.listen(metricsPort, metricsHost);
+    logger.info('metrics listening', { url: `http://${metricsHost}:${port}/metrics` });
+  } catch (error) {
+    const target = { port: metricsPort, host: metricsHost, portSetting: 'METRICS_PORT', hostSetting: 'METRICS_HOST' };
+    const reason = listenFailure(target, error);
+    if (environment === 'production') throw new StartError(EXIT_UNAVAILABLE, [reason]);
+    // Two relays on a developer's machine.
+    logger.warn('no metrics', { reason });
   }
 }

@@ -1,9 +1,10 @@
-import { collectDefaultMetrics, Registry } from 'prom-client';
+import { Registry } from 'prom-client';
 import type { Metrics } from '../common/metrics.js';
 import { within } from '../common/within.js';
 import type { Ledger } from '../queue/queue.repository.js';
 import type { ConnectionCensus } from '../relay/connections.js';
-import { exposeDurations, exposeGauge, exposeTally } from './prometheus.js';
+import type { MetricsText } from './metrics.server.js';
+import { exposeDurations, exposeGauge, exposeProcess, exposeTally } from './prometheus.js';
 
 /** What is asked for when somebody scrapes. */
 export interface Readings {
@@ -17,11 +18,11 @@ export interface Readings {
 const LEDGER_WITHIN_MS = 1_000;
 
 /** Every metric by its name. No label grows with users: addresses, devices and ids never stand in one. */
-export class MetricsService {
+export class MetricsService implements MetricsText {
   readonly registry = new Registry();
 
   constructor(metrics: Metrics, readings: Readings) {
-    collectDefaultMetrics({ register: this.registry });
+    exposeProcess(this.registry, 'worker');
     this.exposeConnections(metrics, readings);
     this.exposeMessages(metrics);
     this.exposeStore(metrics, readings);
@@ -32,18 +33,29 @@ export class MetricsService {
     return this.registry.contentType;
   }
 
+  /** For a primary, which makes one text of what all workers say. */
+  json(): Promise<object[]> {
+    return this.registry.getMetricsAsJSON();
+  }
+
   text(): Promise<string> {
     return this.registry.metrics();
   }
 
   private exposeConnections(metrics: Metrics, { version, census, isDraining }: Readings): void {
     const { registry } = this;
-    exposeGauge(registry, { name: 'relay_build_info', help: 'Always 1; the version is the label' }, 'version', () => ({
-      [version]: 1,
-    }));
-    exposeGauge(registry, { name: 'relay_draining', help: '1 while this node sends its clients away' }, null, () => ({
-      draining: isDraining() ? 1 : 0,
-    }));
+    exposeGauge(
+      registry,
+      { name: 'relay_build_info', help: 'Always 1; the version is the label', aggregator: 'first' },
+      'version',
+      () => ({ [version]: 1 }),
+    );
+    exposeGauge(
+      registry,
+      { name: 'relay_draining', help: '1 while this node sends its clients away', aggregator: 'max' },
+      null,
+      () => ({ draining: isDraining() ? 1 : 0 }),
+    );
     exposeGauge(
       registry,
       { name: 'relay_connections', help: 'WebSockets open now, by protocol; pending: not signed in' },
@@ -67,6 +79,7 @@ export class MetricsService {
       {
         name: 'relay_acknowledgement_lag_seconds',
         help: 'The longest that a connection has acknowledged nothing of what it was sent',
+        aggregator: 'max',
       },
       null,
       () => ({ lag: census().lagMs / 1000 }),
@@ -152,6 +165,7 @@ export class MetricsService {
       {
         name: 'relay_ledger_messages',
         help: 'accepted = acknowledged + expired + dropped + pending, of the whole store',
+        aggregator: 'first',
       },
       'state',
       () =>
@@ -168,7 +182,11 @@ export class MetricsService {
     );
     exposeGauge(
       registry,
-      { name: 'relay_mailboxes_with_mail', help: 'Mailboxes in which a message waits, of the whole store' },
+      {
+        name: 'relay_mailboxes_with_mail',
+        help: 'Mailboxes in which a message waits, of the whole store',
+        aggregator: 'first',
+      },
       null,
       () =>
         once().then(
@@ -178,7 +196,7 @@ export class MetricsService {
     );
     exposeGauge(
       registry,
-      { name: 'relay_store_up', help: '1 if the store answered this scrape within a second' },
+      { name: 'relay_store_up', help: '1 if the store answered this scrape within a second', aggregator: 'min' },
       null,
       () =>
         once().then(
@@ -190,14 +208,14 @@ export class MetricsService {
       registry,
       {
         name: 'relay_redis_calls_total',
-        help: 'Calls to Redis by outcome; refused: surely not done, unknown: no answer',
+        help: 'Calls to Redis by outcome: a command, or a script however many messages it is for; refused: surely not done, also where it was not sent, unknown: no answer',
       },
       metrics.storeCalls,
       'outcome',
     );
     exposeDurations(
       registry,
-      { name: 'relay_redis_round_trip_seconds', help: 'From a call to the answer of Redis' },
+      { name: 'relay_redis_round_trip_seconds', help: 'From a call to the answer of Redis, of those that were done' },
       metrics.storeRoundTrips,
     );
     exposeTally(registry, { name: 'relay_jobs_failed_total', help: 'Scheduled jobs that failed' }, metrics.jobsFailed);
@@ -210,6 +228,7 @@ export class MetricsService {
       {
         name: 'relay_ledger_imbalance_messages',
         help: 'By how many messages ledger and mailboxes differ, by the last look at each part; one node of all looks',
+        aggregator: 'max',
       },
       null,
       () => ({ messages: metrics.ledgerImbalance }),

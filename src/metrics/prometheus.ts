@@ -1,9 +1,27 @@
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, type Registry } from 'prom-client';
 import { DURATION_BOUNDS_SECONDS, type Durations, type Tally } from '../common/metrics.js';
 
 export interface Naming {
   readonly name: string;
   readonly help: string;
+  /** What it is of several workers together; `first`: all say the same. Their sum where left out. */
+  readonly aggregator?: 'first' | 'max' | 'min';
+}
+
+/** The slowest event loop is the one whose clients wait: an average would hide it. */
+const OF_THE_WORST = /^nodejs_eventloop_lag_(?!min)/;
+
+/** What Node says of this process. Of several together there is one start, that of the `primary`; a worker's is left out. */
+export function exposeProcess(registry: Registry, role: 'primary' | 'worker'): void {
+  collectDefaultMetrics({ register: registry });
+  for (const { name } of registry.getMetricsAsArray()) {
+    if (OF_THE_WORST.test(name)) setAggregator(registry, name, 'max');
+  }
+  setAggregator(registry, 'process_start_time_seconds', role === 'primary' ? 'first' : 'omit');
+}
+
+function setAggregator(registry: Registry, name: string, aggregator: string): void {
+  Object.assign(registry.getSingleMetric(name) ?? {}, { aggregator });
 }
 
 /** A tally as a counter with one label, or with none where `label` is left out and it has one outcome. */

@@ -4,6 +4,7 @@ import { bucketOf } from '../redis/redis-key.redis.js';
 import { type EntryId, formatEntryId, msOf, sequenceOf } from './entry-id.js';
 import { fingerprint } from './fingerprint.js';
 import { Lanes } from './lanes.js';
+import { digestOf } from './message-digest.redis.js';
 import { packContent } from './packed-entry.redis.js';
 import type { Appended, NewMessage } from './queue.repository.js';
 
@@ -26,9 +27,11 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-interface Size {
-  readonly messages: number;
-  readonly characters: number;
+/** Messages for one mailbox that expire together, in their order. */
+interface Run {
+  readonly mailbox: Address;
+  readonly ttlMs: number;
+  readonly waiting: Waiting[];
 }
 
 export interface BatchOptions {
@@ -55,7 +58,9 @@ const MOST_CHARACTERS = 256 * 1024;
  * of different senders where more wants to Redis than it takes: there the senders take turns.
  */
 export class AppendBatch {
-  private mailboxes = new Map<Address, Waiting[]>();
+  private runs: Run[] = [];
+  /** The last run of each mailbox. */
+  private mailboxes = new Map<Address, Run>();
   private messages = 0;
   private characters = 0;
   /** By bucket in a Cluster, where a primary that does not answer must not keep what goes to another; there is one else. */
@@ -77,48 +82,60 @@ export class AppendBatch {
   private readonly gather = (waiting: Waiting): void => {
     const { mailbox, message } = waiting;
     if (this.messages === 0) this.options.client.whenTurnEnds(this.send);
-    const others = this.mailboxes.get(mailbox);
-    if (others === undefined) this.mailboxes.set(mailbox, [waiting]);
-    else others.push(waiting);
+    this.runOf(mailbox, message.ttlMs).waiting.push(waiting);
     this.messages++;
     this.characters += message.content.length;
     if (this.messages >= MOST_MESSAGES || this.characters >= MOST_CHARACTERS) this.send();
   };
 
+  private runOf(mailbox: Address, ttlMs: number): Run {
+    const last = this.mailboxes.get(mailbox);
+    if (last?.ttlMs === ttlMs) return last;
+    const run: Run = { mailbox, ttlMs, waiting: [] };
+    this.mailboxes.set(mailbox, run);
+    this.runs.push(run);
+    return run;
+  }
+
   private readonly send = (): void => {
     if (this.messages === 0) return;
-    const { mailboxes, messages, characters } = this;
+    const { runs, messages } = this;
+    this.runs = [];
     this.mailboxes = new Map();
     this.messages = 0;
     this.characters = 0;
-    if (!this.options.client.isCluster) return this.call([...mailboxes], { messages, characters });
-    for (const one of mailboxes) this.call([one], sizeOf(one[1]));
+    if (!this.options.client.isCluster) return this.call(runs, messages);
+    for (const run of runs) this.call([run], run.waiting.length);
   };
 
-  private call(mailboxes: readonly (readonly [Address, readonly Waiting[]])[], { messages, characters }: Size): void {
+  private call(runs: readonly Run[], messages: number): void {
     const { client, node, keysOf, listensTo, now } = this.options;
     const nowMs = now();
     const keys: string[] = [];
     const args: (string | number)[] = [nowMs, node];
-    for (const [mailbox, some] of mailboxes) {
+    let characters = 0;
+    for (const { mailbox, ttlMs, waiting } of runs) {
       for (const key of keysOf(mailbox)) keys.push(key);
-      args.push(mailbox, listensTo(mailbox) ? 1 : 0, some.length);
-      for (const { message } of some) {
-        const { from, messageId, content, timestamp, ttlMs } = message;
+      const expiresAt = nowMs + ttlMs;
+      args.push(mailbox, listensTo(mailbox) ? 1 : 0, waiting.length, expiresAt);
+      for (const { message } of waiting) {
+        const { from, messageId, content, timestamp } = message;
         const { letter, text } = packContent(content);
+        characters += content.length;
         // Decimal: in another base a number of 53 bits takes a microsecond to write.
-        args.push(from, messageId, letter + String(fingerprint(content)), nowMs + ttlMs, timestamp, text);
+        args.push(digestOf(from, messageId), letter + String(fingerprint(content)));
+        args.push(`${Buffer.byteLength(text)} ${expiresAt} ${timestamp} ${from} ${messageId}\n${text}`);
       }
     }
-    const lanes = this.lanesOf(mailboxes[0]![0]);
+    const lanes = this.lanesOf(runs[0]!.mailbox);
     client.run(this.script, keys, args, messages).then(
       (replies) => {
         lanes.left(messages, characters);
-        mailboxes.forEach(([mailbox, some], i) => this.answer(mailbox, some, (replies as MailboxReply[])[i]!));
+        runs.forEach((run, i) => this.answer(run, (replies as MailboxReply[])[i]!));
       },
       (error: unknown) => {
         lanes.left(messages, characters);
-        for (const [, some] of mailboxes) for (const waiting of some) this.fail(waiting, error);
+        for (const { waiting } of runs) for (const one of waiting) this.fail(one, error);
       },
     );
   }
@@ -134,7 +151,7 @@ export class AppendBatch {
     return lanes;
   }
 
-  private answer(mailbox: Address, some: readonly Waiting[], reply: MailboxReply): void {
+  private answer({ mailbox, waiting: some }: Run, reply: MailboxReply): void {
     const [first, others] = typeof reply === 'string' ? [reply, 0] : reply;
     if (typeof first !== 'string') return this.answerEach(mailbox, some, reply as readonly AppendReply[]);
     // All were stored one after the other; the id is that of the last.
@@ -162,8 +179,4 @@ export class AppendBatch {
       reject(unexpected);
     }
   }
-}
-
-function sizeOf(some: readonly Waiting[]): Size {
-  return { messages: some.length, characters: some.reduce((sum, { message }) => sum + message.content.length, 0) };
 }

@@ -190,19 +190,38 @@ saveState(digest, id .. ' ' .. fingerprint .. ' ')
 -- Its sender is blocked no more, and had sent it before.
 if ghosts then ghosts.cancel(digest) end
 
--- Those that wait, and at least the last 512, stay known.
-if S[MESSAGES] % 512 == 0 and redis.call('HLEN', ST) > 1024 then
-  local records, sequences = redis.call('HGETALL', ST), {}
-  for i = 1, #records, 2 do
-    if #records[i] == 22 then sequences[#sequences + 1] = tonumber(string.match(records[i + 1], '-(%d+)')) end
-  end
-  table.sort(sequences)
-  local oldest, forgotten = math.min(S[FURTHEST] + 1, sequences[#sequences - 512]), {}
-  for i = 1, #records, 2 do
-    if #records[i] == 22 then
-      local sequence = tonumber(string.match(records[i + 1], '-(%d+)'))
-      local isLost = string.find(records[i + 1], 'x', 1, true)
-      if sequence < oldest or (isLost and sequence < sequences[#sequences - 512]) then forgotten[#forgotten + 1] = records[i] end
+-- Those that wait, and at least the last 512, stay known. Of what is older than the last look all is; where that is unknown
+-- (an older relay looked, the state was made anew, the clock stands still), the records are put in order to find out.
+if S[MESSAGES] % 512 == 0 then
+  local lookedMs, lookedAt = string.match(redis.call('HGET', ST, 'm') or '', '^(%d+) (%d+)$')
+  redis.call('HSET', ST, 'm', string.format('%d %d', S[LAST_MS], S[MESSAGES]))
+  local records = redis.call('HLEN', ST) > 1024 and redis.call('HGETALL', ST) or {}
+  local forgotten = {}
+  -- Compared as texts: of thirteen digits until the year 2286.
+  local isKnown = lookedMs and #lookedMs == 13 and tonumber(lookedMs) < S[LAST_MS] and S[FURTHEST_MS] >= 1e12
+    and S[MESSAGES] - lookedAt >= 512
+  if isKnown then
+    local oldest = string.format('%d', math.min(S[FURTHEST_MS], lookedMs))
+    for i = 1, #records, 2 do
+      local record = records[i + 1]
+      if #records[i] == 22 and (record < oldest or record < lookedMs and string.find(record, 'x', 1, true)) then
+        forgotten[#forgotten + 1] = records[i]
+      end
+    end
+  else
+    local sequences = {}
+    for i = 1, #records, 2 do
+      if #records[i] == 22 then sequences[#sequences + 1] = tonumber(string.match(records[i + 1], '-(%d+)')) end
+    end
+    table.sort(sequences)
+    local latest = sequences[#sequences - 512] or 0
+    local oldest = math.min(S[FURTHEST] + 1, latest)
+    for i = 1, #records, 2 do
+      if #records[i] == 22 then
+        local sequence = tonumber(string.match(records[i + 1], '-(%d+)'))
+        local isLost = string.find(records[i + 1], 'x', 1, true)
+        if sequence < oldest or (isLost and sequence < latest) then forgotten[#forgotten + 1] = records[i] end
+      end
     end
   end
   for i = 1, #forgotten, 1000 do redis.call('HDEL', ST, unpack(forgotten, i, math.min(i + 999, #forgotten))) end

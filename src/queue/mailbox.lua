@@ -5,7 +5,8 @@
 --                      kind: m message, j message whose content is a JSON string, d delivered, r read, x expired.
 --                      ordinal and total bytes count the mailbox's messages up to and including this entry.
 -- KEYS[2] st   hash    s state, v devices, z lost ranges, q read early, p where each node's connections read, while there are
---                      several; b while its owner blocks somebody, or there are ghosts; a digest for each remembered message
+--                      several; b while its owner blocks somebody, or there are ghosts; m the last id's ms, and how many messages there
+--                      were, when it was last looked which to forget; a digest for each remembered message
 -- KEYS[3] tot  hash    of the bucket: a accepted, k acknowledged, x expired, d dropped, b mailboxes with pending messages,
 --                      r states that could not be read and were made anew
 -- KEYS[4] exp  zset    of the bucket: address -> when the first entry of its log is due

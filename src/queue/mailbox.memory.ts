@@ -1,7 +1,7 @@
 import type { Address } from '@relay/protocol';
 import type { Screen } from '../contacts/contact.repository.js';
 import { type EntryId, formatEntryId, sequenceOf } from './entry-id.js';
-import { fingerprint } from './fingerprint.js';
+import { quickFingerprint } from './fingerprint.memory.js';
 import { type Ghost, Ghosts } from './ghosts.memory.js';
 import type { MailboxLoad } from './mailbox-survey.js';
 import {
@@ -74,7 +74,7 @@ const NO_GHOSTS: LoadBeside = { all: { messages: 0, bytes: 0 }, own: { messages:
 /** One mailbox of `MemoryQueueRepository`. Maps are made when first needed: most mailboxes of connected users are empty. */
 export class Mailbox {
   private log: Stored[] = [];
-  private readonly devices: Device[] = [];
+  private devices: Device[] = [];
   private readonly remembered: RememberedMessages;
   private readonly pendingLoad: PendingLoad;
   /** Ahead of `furthest` and owed no `delivered`: expired, dropped, or read before they were acknowledged. */
@@ -129,7 +129,7 @@ export class Mailbox {
 
   /** `roomBytes`: what the store as a whole can still hold. */
   append(message: NewMessage, limits: MailboxLimits, roomBytes: number, now: Instant): Appended {
-    const print = fingerprint(message.content);
+    const print = quickFingerprint(message.content);
     const { from, messageId, content, timestamp } = message;
     const isBlocked = this.rules.screen.blocks(this.address, from);
     const known = this.remembered.find(from, messageId);
@@ -173,8 +173,9 @@ export class Mailbox {
     this.tally.accepted++;
     this.pendingLoad.add(from, bytes);
     this.boundLog(limits);
-    const record = { sequence: this.last, id, fingerprint: print, read: false, lost: false, hidden: false };
-    this.remembered.add(from, messageId, record, this.furthest);
+    const sequence = this.last;
+    const record = { from, messageId, sequence, id, fingerprint: print, read: false, lost: false, hidden: false };
+    this.remembered.add(record, this.furthest);
     return { kind: 'stored', entry, isHeldElsewhere: false, isNearlyFull: this.pendingLoad.isNearlyFull(limits) };
   }
 
@@ -456,7 +457,9 @@ export class Mailbox {
     if (device === undefined) {
       const { sequence, after } = this.oldestOwed();
       device = { id, sequence, after, seenAt: now.monotonicMs, claim: 0 };
-      this.devices.push(device);
+      // Mostly the only one: an array that is pushed to makes place for sixteen more.
+      if (this.devices.length === 0) this.devices = [device];
+      else this.devices.push(device);
     }
     device.seenAt = now.monotonicMs;
     return device;

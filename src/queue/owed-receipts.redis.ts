@@ -1,8 +1,7 @@
-import type { Address } from '@relay/protocol';
-import { createHash } from 'node:crypto';
 import type { RedisClient, Script } from '../redis/redis-client.redis.js';
 import { BUCKETS } from '../redis/redis-key.redis.js';
 import type { MailboxKeys } from './mailbox-keys.redis.js';
+import { digestOf } from './message-digest.redis.js';
 import { type OwedItem, parseOwed, receiptsOf } from './owed.redis.js';
 import type { Owed, OwedReceipts } from './queue.repository.js';
 
@@ -73,12 +72,4 @@ export class OwedInRedis {
     const records = (await this.client.command('HMGET', this.keys.one('st', mailbox), ...digests)) as (string | null)[];
     return { owed, receipts: receipts.filter((_, i) => records[i]?.split(' ', 3)[2]?.includes('r') !== true) };
   }
-}
-
-/** As mailbox.lua's `digestOf`. */
-function digestOf(sender: Address, messageId: string): string {
-  return createHash('sha1')
-    .update(sender + messageId)
-    .digest('hex')
-    .slice(0, 22);
 }

@@ -29,7 +29,7 @@ describe('MemoryQueueRepository', () => {
 
   it('notices when what waits is not what the ledger leaves over', async () => {
     const queue = open(50_000);
-    await queue.append(mailbox(1), message('m'), LIMITS);
+    queue.append(mailbox(1), message('m'), LIMITS);
     expect(await queue.checkLedger()).toEqual({ imbalance: 0, checked: 1, skipped: 0 });
     (queue as unknown as { tally: { acknowledged: number } }).tally.acknowledged += 3;
     expect(await queue.checkLedger()).toEqual({ imbalance: 3, checked: 1, skipped: 0 });
@@ -39,12 +39,12 @@ describe('MemoryQueueRepository', () => {
     const queue = open(50_000);
     let stored = 0;
     for (let n = 1; n <= 100; n++) {
-      const { kind } = await queue.append(mailbox(n), message('m'), LIMITS);
+      const { kind } = queue.append(mailbox(n), message('m'), LIMITS);
       if (kind === 'stored') stored++;
     }
     expect(stored).toBeGreaterThan(10);
     expect(stored).toBeLessThan(30);
-    expect(await queue.append(mailbox(999), message('n'), LIMITS)).toEqual({
+    expect(queue.append(mailbox(999), message('n'), LIMITS)).toEqual({
       kind: 'refused',
       code: 'store_unavailable',
     });
@@ -52,20 +52,20 @@ describe('MemoryQueueRepository', () => {
       const [entry] = (await queue.pending(full, null, 1, Infinity)).messages;
       await queue.acknowledge(full, { device: 'phone', upTo: entry!.id });
     }
-    expect(await queue.append(mailbox(999), message('n'), LIMITS)).toMatchObject({ kind: 'stored' });
+    expect(queue.append(mailbox(999), message('n'), LIMITS)).toMatchObject({ kind: 'stored' });
   });
 
-  it('answers a repeat as a repeat, however full it is', async () => {
+  it('answers a repeat as a repeat, however full it is', () => {
     const queue = open(5_000);
-    await queue.append(mailbox(1), message('first'), LIMITS);
-    expect(await queue.append(mailbox(1), { ...message('big'), content: 'x'.repeat(5_000) }, LIMITS)).toEqual({
+    queue.append(mailbox(1), message('first'), LIMITS);
+    expect(queue.append(mailbox(1), { ...message('big'), content: 'x'.repeat(5_000) }, LIMITS)).toEqual({
       kind: 'refused',
       code: 'store_unavailable',
     });
-    expect(await queue.append(mailbox(1), message('first'), LIMITS)).toMatchObject({ kind: 'repeat' });
+    expect(queue.append(mailbox(1), message('first'), LIMITS)).toMatchObject({ kind: 'repeat' });
   });
 
-  it('remembers no more of what expired because one old message still waits', async () => {
+  it('remembers no more of what expired because one old message still waits', () => {
     const clock = new ManualClock();
     const queue = new MemoryQueueRepository({
       clock,
@@ -75,13 +75,13 @@ describe('MemoryQueueRepository', () => {
       maxReceipts: 10,
       maxTotalBytes: 1_000_000,
     });
-    await queue.append(mailbox(1), { ...message('waits'), ttlMs: 1e9 }, LIMITS);
+    queue.append(mailbox(1), { ...message('waits'), ttlMs: 1e9 }, LIMITS);
     for (let n = 1; n <= 8_000; n++) {
-      const appended = await queue.append(mailbox(1), { ...message(`m${n}`), content: 'x', ttlMs: 10 }, LIMITS);
+      const appended = queue.append(mailbox(1), { ...message(`m${n}`), content: 'x', ttlMs: 10 }, LIMITS);
       expect(appended.kind).toBe('stored');
       clock.advance(10);
     }
-    expect(await queue.append(mailbox(1), { ...message('waits'), ttlMs: 1e9 }, LIMITS)).toMatchObject({
+    expect(queue.append(mailbox(1), { ...message('waits'), ttlMs: 1e9 }, LIMITS)).toMatchObject({
       kind: 'repeat',
     });
   });
@@ -91,7 +91,7 @@ describe('MemoryQueueRepository', () => {
     for (let n = 1; n <= 990; n++) await queue.open(mailbox(n), 'classic');
     await queue.purge();
     for (let n = 1; n <= 300; n++) {
-      expect(await queue.append(mailbox(2000 + n), message('m'), LIMITS)).toMatchObject({ kind: 'stored' });
+      expect(queue.append(mailbox(2000 + n), message('m'), LIMITS)).toMatchObject({ kind: 'stored' });
     }
   });
 });

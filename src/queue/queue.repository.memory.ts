@@ -75,14 +75,14 @@ export class MemoryQueueRepository extends QueueRepository {
     this.rules = { maxDevices, historyMs, unseenMs: retentionMs + STATE_GRACE_MS, screen };
   }
 
-  override append(address: Address, message: NewMessage, limits: MailboxLimits): Promise<Appended> {
+  override append(address: Address, message: NewMessage, limits: MailboxLimits): Appended {
     const now = this.instant();
     const roomBytes = this.options.maxTotalBytes - this.tally.bytes - this.mailboxes.size * MAILBOX_COST_BYTES;
     // A refusal must not leave a mailbox behind.
     if (roomBytes < 2 * MAILBOX_COST_BYTES + message.content.length && !this.mailboxes.has(address)) {
-      return Promise.resolve({ kind: 'refused', code: 'store_unavailable' });
+      return { kind: 'refused', code: 'store_unavailable' };
     }
-    return Promise.resolve(this.obtain(address, now).append(message, limits, roomBytes, now));
+    return this.obtain(address, now).append(message, limits, roomBytes, now);
   }
 
   override appendReceipts(address: Address, receipts: readonly Receipt[]): Promise<readonly ReceiptEntry[]> {

@@ -244,8 +244,10 @@ export abstract class QueueRepository {
    * its bounds (not those of others), is remembered like a message, and makes an `expired` due when its time ends. What it
    * sent before and a device acknowledges from now on becomes one too: that is silent, and a repeat finds it unacknowledged.
    * `clear` drops ghosts as it does messages. They outlive the block, until their sender is told otherwise.
+   *
+   * What the store knows at once it says at once: a promise would be a part of what a message costs in memory.
    */
-  abstract append(mailbox: Address, message: NewMessage, limits: MailboxLimits): Promise<Appended>;
+  abstract append(mailbox: Address, message: NewMessage, limits: MailboxLimits): Appended | Promise<Appended>;
 
   /**
    * Receipts never count against the mailbox's bounds: they have one of their own, and the oldest give way. A `delivered`

@@ -192,10 +192,15 @@ export class RedisClient {
   private beginSend(): Promise<never> | null {
     if (!this.isTurnOpen) this.cork();
     const { redis } = this;
-    if (this.isClosing || redis.status === 'end') return Promise.reject(new NotExecuted('Storage is not connected'));
+    if (this.isClosing || redis.status === 'end') return this.refuse('Storage is not connected');
     const isFull = redis instanceof OneWriteRedis ? redis.unsentBytes > MAX_UNSENT_BYTES : this.isJammed;
     if (this.inFlight < MAX_IN_FLIGHT && !isFull) return null;
-    return Promise.reject(new NotExecuted('Too much waits for storage'));
+    return this.refuse('Too much waits for storage');
+  }
+
+  private refuse(why: string): Promise<never> {
+    this.metrics.storeCalls.add('refused');
+    return Promise.reject(new NotExecuted(why));
   }
 
   private send(command: Command): Promise<unknown> {

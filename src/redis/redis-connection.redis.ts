@@ -3,7 +3,7 @@ import { replyCode } from './redis-error.redis.js';
 import { ANSWER_WITHIN_MS } from './redis-target.redis.js';
 
 /** With `ANSWER_WITHIN_MS` after it, a connection that only swallows is noticed within 4.5 s. */
-const PING_EVERY_MS = 1500;
+export const PING_EVERY_MS = 1500;
 
 /** Pings one connection until `stop`; one that does not answer in time is torn down, and reconnects by itself. */
 export function keepAnswering(redis: Redis): { stop(): void } {

@@ -1,11 +1,17 @@
 import { Controller, Get, Header, NotFoundException } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { Settings } from '../common/settings.js';
 import { asyncApiDocument } from './asyncapi.js';
 import { websocketPage } from './websocket-page.js';
 
 const browserFile = (name: string): string => readFileSync(new URL(`./browser/${name}`, import.meta.url), 'utf8');
+
+/** The colours of all pages: as `npm run build` left them beside the compiled server, or where they come from. */
+function baseStyle(): string {
+  const places = ['../web/base.css', '../../web/base.css'].map((path) => new URL(path, import.meta.url));
+  return readFileSync(places.find((place) => existsSync(place)) ?? places[0]!, 'utf8');
+}
 
 /** The WebSocket protocol, for people and for programs. Nothing of it changes while the relay runs. */
 @ApiExcludeController()
@@ -13,7 +19,7 @@ const browserFile = (name: string): string => readFileSync(new URL(`./browser/${
 export class ReferenceController {
   private readonly page: string;
   private readonly document = asyncApiDocument();
-  private readonly style = browserFile('reference.css');
+  private readonly style = `${baseStyle()}\n${browserFile('reference.css')}`;
   private readonly script: string | null;
 
   constructor({ docsConsole }: Settings) {

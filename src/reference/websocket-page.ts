@@ -8,6 +8,7 @@ export function websocketPage({ hasConsole }: { readonly hasConsole: boolean }):
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>Relay: WebSocket reference</title>
 <link rel="stylesheet" href="reference.css">
 <link rel="icon" href="favicon-32x32.png">
@@ -18,7 +19,7 @@ export function websocketPage({ hasConsole }: { readonly hasConsole: boolean }):
 <p>One JSON object in each text frame, at <code>/</code> or <code>/ws</code>. Unknown fields are ignored on both sides; clients ignore types that they do not know.
 At most ${LIMITS.frameBytesBeforeSignIn} bytes in a frame before the sign-in, then what <code>auth_success</code> says.</p>
 <p><a href="/docs">REST reference</a> · <a href="/docs/asyncapi.json">this page for programs (AsyncAPI 3)</a></p>
-<nav>
+<nav aria-label="Frames and codes">
 <p>Clients send: ${links(CLIENT_SCHEMAS, 'send')}</p>
 <p>The relay sends: ${links(SERVER_SCHEMAS, 'get')}</p>
 <p><a href="#errors">Error codes</a> · <a href="#closes">Close codes</a></p>
@@ -29,9 +30,9 @@ ${sections(CLIENT_SCHEMAS, 'send')}
 <h2>What the relay sends</h2>
 ${sections(SERVER_SCHEMAS, 'get')}
 <h2 id="errors">Error codes</h2>
-${table(['Code', 'Text', 'HTTP status', 'Closes with', 'The same may succeed later'], errorRows())}
+<div class="codes" role="region" aria-labelledby="errors" tabindex="0">${table(['Code', 'Text', 'HTTP status', 'Closes with', 'The same may succeed later'], errorRows())}</div>
 <h2 id="closes">Close codes</h2>
-${table(['Code', 'Meaning', 'Connect again, with jitter'], closeRows())}
+<div class="codes" role="region" aria-labelledby="closes" tabindex="0">${table(['Code', 'Meaning', 'Connect again, with jitter'], closeRows())}</div>
 </main>
 </body>
 </html>
@@ -48,7 +49,7 @@ const CONSOLE = `<section id="console" hidden>
 <p><label for="frame">JSON</label><textarea id="frame" rows="7" spellcheck="false" autocomplete="off"></textarea></p>
 <p><button id="send" disabled>Send</button> <button id="clear" type="button">Clear</button> <span id="fault" role="alert"></span></p>
 </form>
-<ol id="log" role="log" aria-label="Frames sent and received"></ol>
+<div role="log" aria-label="Frames sent and received"><ol id="log" tabindex="0"></ol></div>
 <noscript>The console needs JavaScript.</noscript>
 </section>
 <script type="module" src="console.js"></script>`;
@@ -73,14 +74,13 @@ function section(type: string, side: string, { summary, schema, example }: Frame
     .filter(([name]) => name !== 'type')
     .map(([name, field]) => [
       code(name),
-      escape(kindOf(field)),
-      required.includes(name) ? '' : 'optional',
+      escape(kindOf(field)) + (required.includes(name) ? '' : '; optional'),
       escape(field.description ?? ''),
     ]);
   return `<section id="${side}-${type}">
 <h3><code>${type}</code></h3>
 <p>${escape(summary)}.</p>
-${rows.length === 0 ? '' : table(['Field', 'Type', '', 'Meaning'], rows)}
+${rows.length === 0 ? '' : table(['Field', 'Type', 'Meaning'], rows)}
 <pre>${escape(JSON.stringify(example))}</pre>
 </section>`;
 }

@@ -1,10 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 import { type CompiledTrust, compileTrust, networkOf } from '../common/client-ip.js';
+import { type Siblings, SoleProcess } from '../common/siblings.js';
 import type { WaitingRoom } from './waiting-room.js';
 
 export interface AdmissionLimits {
   readonly allowedOrigins: readonly string[];
+  /** Of all workers together, as `maxConnectionsPerIp` is. */
   readonly maxConnections: number;
+  /** Of this process, which has a limit on descriptors of its own. */
+  readonly maxConnectionsHere: number;
   readonly maxConnectionsPerIp: number;
   readonly trustProxy: false | number | readonly string[];
 }
@@ -31,6 +35,7 @@ export class Admission {
   constructor(
     private readonly limits: AdmissionLimits,
     private readonly waiting: Pick<WaitingRoom, 'makeRoom'>,
+    private readonly siblings: Siblings = new SoleProcess(),
   ) {
     this.trust = compileTrust(limits.trustProxy);
   }
@@ -42,11 +47,13 @@ export class Admission {
   /** Nobody is let in any more. */
   close(): void {
     this.isClosed = true;
+    this.siblings.accepting(false);
   }
 
   /** After `close`. */
   open(): void {
     this.isClosed = false;
+    this.siblings.accepting(true);
   }
 
   networkOf(request: IncomingMessage): string {
@@ -54,7 +61,7 @@ export class Admission {
   }
 
   refusal(request: IncomingMessage, network: string): UpgradeRefusal | null {
-    const { allowedOrigins, maxConnections, maxConnectionsPerIp } = this.limits;
+    const { allowedOrigins, maxConnectionsPerIp } = this.limits;
     if (!isWebSocketPath(request.url)) return { status: 404, detail: 'WebSockets are at / and /ws' };
     if (request.method !== 'GET') return { status: 405, detail: 'A WebSocket is opened with GET' };
     if (!isWebSocketUpgrade(request)) return { status: 426, detail: 'Only WebSocket upgrades are supported' };
@@ -65,25 +72,33 @@ export class Admission {
       return { status: 403, detail: 'This origin is not allowed' };
     }
     if (this.isClosed) return { status: 503, detail: 'Restarting', retryAfterSeconds: 1 };
-    const isNetworkFull = (this.perNetwork.get(network) ?? 0) >= maxConnectionsPerIp;
+    const fromThere = (this.perNetwork.get(network) ?? 0) + this.siblings.openElsewhereFrom(network);
+    const isNetworkFull = fromThere >= maxConnectionsPerIp;
     if (isNetworkFull && !this.waiting.makeRoom(network)) {
       const detail = 'Too many connections from this address';
       return { status: 429, detail, retryAfterSeconds: OVERLOADED_RETRY_SECONDS };
     }
     // The place that a neighbour gave up is one of all.
-    if (this.total >= maxConnections && !isNetworkFull && !this.waiting.makeRoom(null)) {
+    if (this.isFull && !isNetworkFull && !this.waiting.makeRoom(null)) {
       return { status: 503, detail: 'Too many connections', retryAfterSeconds: OVERLOADED_RETRY_SECONDS };
     }
     return null;
   }
 
+  private get isFull(): boolean {
+    const { maxConnections, maxConnectionsHere } = this.limits;
+    return this.total >= maxConnectionsHere || this.total + this.siblings.openElsewhere >= maxConnections;
+  }
+
   admit(network: string): void {
     this.total++;
+    this.siblings.opened(network, 1);
     this.perNetwork.set(network, (this.perNetwork.get(network) ?? 0) + 1);
   }
 
   release(network: string): void {
     this.total--;
+    this.siblings.opened(network, -1);
     const left = (this.perNetwork.get(network) ?? 1) - 1;
     if (left === 0) this.perNetwork.delete(network);
     else this.perNetwork.set(network, left);

@@ -125,17 +125,15 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting, Inbox
     readonly id: string,
     readonly link: Link,
     private readonly host: ConnectionHost,
-    private readonly signIn: SignIn,
+    /** Until it has come in: what it takes to come in is not kept. */
+    private signIn: SignIn | null,
+    readonly network: string,
   ) {
     host.waiting.enter(this);
     this.startedAt = host.now();
     this.inbox = new Inbox(link, this, host);
     this.liveness = new Liveness(this.startedAt);
     link.onMark = (mark) => this.marked(mark);
-  }
-
-  get network(): string {
-    return this.signIn.network;
   }
 
   get address(): Address | null {
@@ -199,14 +197,15 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting, Inbox
     return this.reader?.sentId ?? null;
   }
 
-  receive(data: Buffer, isBinary: boolean): void {
+  /** A text frame, or `null`: one that is binary. */
+  receive(text: string | null): void {
     this.liveness.heard(this.host.now());
     this.received++;
     if (this.state === 'closed' || !this.link.isOpen) return;
-    if (isBinary) return this.close(1003);
-    if (this.state === 'open' && this.inbox.isEmpty && this.inbox.mayHandleNext()) return this.process(data.toString());
-    if (this.state === 'new' || this.state === 'asked') return this.processOpening(data.toString());
-    this.inbox.add(data.toString());
+    if (text === null) return this.close(1003);
+    if (this.state === 'open' && this.inbox.isEmpty && this.inbox.mayHandleNext()) return this.process(text);
+    if (this.state === 'new' || this.state === 'asked') return this.processOpening(text);
+    this.inbox.add(text);
     this.pause();
     if (this.state === 'open') this.inbox.handleLater();
   }
@@ -417,7 +416,7 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting, Inbox
   tick(now: number): void {
     if (this.state === 'closed') return;
     if (this.state !== 'open') {
-      const { deadline } = this.signIn;
+      const deadline = this.signIn?.deadline ?? null;
       if (deadline === null ? this.liveness.isSignInOverdue(now) : now >= deadline) this.close(4408);
       return;
     }
@@ -505,8 +504,8 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting, Inbox
   }
 
   private async takeStep(frame: Opening): Promise<void> {
-    const step = await this.signIn.next(frame);
-    if (this.state !== 'signing-in') return;
+    const step = await this.signIn?.next(frame);
+    if (step === undefined || this.state !== 'signing-in') return;
     if (step.kind === 'in') return this.enter(step.entrance);
     this.state = 'asked';
     this.host.waiting.wasAsked(this);
@@ -543,6 +542,7 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting, Inbox
       return this.revoked();
     }
     this.state = 'open';
+    this.signIn = null;
     this.cameIn = outcomeOf(entrance);
     this.host.signInEnded(this, this.cameIn);
     this.liveness.progressed(this.host.now());

@@ -10,7 +10,13 @@ describe('Drain', () => {
 
   const admission = (): Admission =>
     new Admission(
-      { allowedOrigins: ['*'], maxConnections: 1e6, maxConnectionsPerIp: 1e6, trustProxy: false },
+      {
+        allowedOrigins: ['*'],
+        maxConnections: 1e6,
+        maxConnectionsHere: 1e6,
+        maxConnectionsPerIp: 1e6,
+        trustProxy: false,
+      },
       { makeRoom: () => false },
     );
 

@@ -6,6 +6,8 @@ import type { Verdicts } from './verdicts.js';
 export interface DrainOptions {
   /** The most that sending everybody away may take. */
   readonly budgetMs: number;
+  /** How many processes send as many away at the same time; 1 where left out. */
+  readonly processes?: number;
   /** Rejects when it is aborted. */
   readonly pause: (ms: number, signal?: AbortSignal) => Promise<void>;
   /** 0 (inclusive) to 1. */
@@ -71,7 +73,8 @@ export class Drain {
     this.admission.close();
     const clients = [...this.connections.values()];
     await this.finishSends(clients);
-    const spreadMs = Math.min(MAX_SPREAD_MS, clients.length * SPREAD_PER_CONNECTION_MS);
+    const all = clients.length * (this.options.processes ?? 1);
+    const spreadMs = Math.min(MAX_SPREAD_MS, all * SPREAD_PER_CONNECTION_MS);
     const slices = this.slices(clients.length);
     const size = Math.ceil(clients.length / slices);
     for (let start = 0; start < clients.length; start += size) {

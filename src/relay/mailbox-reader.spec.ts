@@ -66,9 +66,9 @@ describe('MailboxReader', () => {
     reader = new MailboxReader(BOX, queue, fakeLink as unknown as Link, events, { entries: 4, bytes: 1000 }, true);
   });
 
-  async function store(content = 'x'): Promise<MessageEntry> {
+  function store(content = 'x'): MessageEntry {
     const message = { from: ALICE, messageId: `m${++count}`, content, timestamp: 1, ttlMs: 1000 };
-    const appended = await queue.append(BOX, message, LIMITS);
+    const appended = queue.append(BOX, message, LIMITS);
     if (appended.kind !== 'stored') throw new Error(appended.kind);
     return appended.entry;
   }
@@ -78,8 +78,8 @@ describe('MailboxReader', () => {
   }
 
   /** As the delivery does with a new entry. */
-  async function live(): Promise<MessageEntry> {
-    const entry = await store();
+  function live(): MessageEntry {
+    const entry = store();
     if (reader.canTake(entry)) reader.take(entry, entryFrame(entry, false));
     else reader.expect(entry);
     return entry;
@@ -88,9 +88,9 @@ describe('MailboxReader', () => {
   const ids = (): unknown[] => sent.map(({ messageId }) => messageId);
 
   it('lets no live message overtake a backlog that is being read', async () => {
-    await store();
+    store();
     await start();
-    await live();
+    live();
     expect(ids()).toEqual([]);
     await queue.answer();
     expect(ids()).toEqual(['m1']);
@@ -101,23 +101,23 @@ describe('MailboxReader', () => {
 
   it('sends a live message at once where it has caught up, without reading', async () => {
     await start();
-    await live();
+    live();
     expect(ids()).toEqual(['m1']);
   });
 
   it('reads what it was not told of: a missed wake-up costs a detour, not a message', async () => {
     await start();
-    await store();
-    await live();
+    store();
+    live();
     expect(ids()).toEqual([]);
     await queue.answer();
     expect(ids()).toEqual(['m1', 'm2']);
   });
 
   it('sends nothing twice, though it is offered what it has read', async () => {
-    await store();
+    store();
     await start();
-    const entry = await live();
+    const entry = live();
     await queue.answer();
     await queue.answer();
     expect(reader.canTake(entry)).toBe(false);
@@ -127,7 +127,7 @@ describe('MailboxReader', () => {
 
   it('stops at its window, and goes on as it is acknowledged', async () => {
     await start();
-    const entries = [await live(), await live(), await live(), await live(), await live(), await live()];
+    const entries = [live(), live(), live(), live(), live(), live()];
     expect(ids()).toEqual(['m1', 'm2', 'm3', 'm4']);
     expect(reader.unsettled(entries[1]!.id)).toEqual(entries.slice(0, 2));
     reader.settle(entries[1]!.id);
@@ -137,7 +137,7 @@ describe('MailboxReader', () => {
   });
 
   it('stops at its window by bytes too', async () => {
-    for (let i = 0; i < 4; i++) await store('x'.repeat(600));
+    for (let i = 0; i < 4; i++) store('x'.repeat(600));
     queue.isSlow = false;
     await start();
     await queue.answer();
@@ -147,7 +147,7 @@ describe('MailboxReader', () => {
   it('waits while the socket is congested', async () => {
     await start();
     link.isCongested = true;
-    await live();
+    live();
     expect(ids()).toEqual([]);
     link.isCongested = false;
     reader.readOn();
@@ -156,7 +156,7 @@ describe('MailboxReader', () => {
   });
 
   it('stands where it stood after a read that failed, and reads again when asked', async () => {
-    await store();
+    store();
     queue.isAway = true;
     await start();
     await queue.answer();
@@ -169,13 +169,13 @@ describe('MailboxReader', () => {
 
   it('says once that it has caught up with what waited, and up to where', async () => {
     const entries = [];
-    for (let i = 0; i < 6; i++) entries.push(await store());
+    for (let i = 0; i < 6; i++) entries.push(store());
     await start();
     await queue.answer();
     expect(synced).toEqual([]);
     reader.settle(entries[3]!.id);
     reader.readOn();
-    await live();
+    live();
     await queue.answer();
     expect(synced).toEqual([entries[5]!.id]);
     await queue.answer();
@@ -190,7 +190,7 @@ describe('MailboxReader', () => {
 
   it('is told of an entry it was not offered, and reads it', async () => {
     await start();
-    const entry = await store();
+    const entry = store();
     reader.expectUpTo(entry.id);
     await queue.answer();
     expect(ids()).toEqual(['m1']);
@@ -205,21 +205,21 @@ describe('MailboxReader', () => {
     ['more than was sent', 3, 'ahead'],
   ] as const)('judges an id that names %s', async (_, index, judgement) => {
     await start();
-    const entries = [await live(), await live(), await live()];
-    const ahead = await store();
+    const entries = [live(), live(), live()];
+    const ahead = store();
     reader.settle(entries[0]!.id);
     expect(reader.judge([...entries, ahead][index]!.id)).toBe(judgement);
   });
 
   it('judges an id of its own making as beyond what was sent', async () => {
     await start();
-    const { id } = await live();
+    const { id } = live();
     expect(reader.judge(id.replace(/^\d+/, '1') as typeof id)).toBe('ahead');
     expect(reader.judge('99-99' as typeof id)).toBe('ahead');
   });
 
   it('sends nothing after it was stopped, whatever the store still answers', async () => {
-    await store();
+    store();
     await start();
     reader.stop();
     await queue.answer();

@@ -3,7 +3,7 @@ import { WsAdapter } from '@nestjs/platform-ws';
 import { type ErrorCode, LIMITS } from '@relay/protocol';
 import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type ServerOptions, WebSocketServer } from 'ws';
+import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
 import type { Metrics } from '../common/metrics.js';
 import { problem } from '../common/problem.js';
 import {
@@ -89,7 +89,7 @@ export class RelayWsAdapter extends WsAdapter {
 
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     // Between the upgrade and the WebSocket nobody else listens, and an unheard error ends the process.
-    socket.on('error', () => socket.destroy());
+    socket.on('error', destroyIt);
     if (!isWebSocketUpgrade(request) && !isWebSocketPath(request.url)) return this.ignoreUpgrade(request, socket, head);
     const network = this.admission.networkOf(request);
     const refusal = this.admission.refusal(request, network);
@@ -99,10 +99,17 @@ export class RelayWsAdapter extends WsAdapter {
       return refuse(socket, refusal);
     }
     this.server.handleUpgrade(request, socket, head, (webSocket) => {
-      this.admission.admit(network);
-      webSocket.once('close', () => this.admission.release(network));
+      // `ws` listens by now.
+      socket.off('error', destroyIt);
+      this.admit(webSocket, network);
       this.server.emit('connection', webSocket, request);
     });
+  }
+
+  /** On its own: what listens as long as the connection lasts keeps whatever is in scope, the request with its headers too. */
+  private admit(webSocket: WebSocket, network: string): void {
+    this.admission.admit(network);
+    webSocket.on('close', () => this.admission.release(network));
   }
 
   /**
@@ -119,6 +126,10 @@ export class RelayWsAdapter extends WsAdapter {
     socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]));
     (this.httpServer as Server).emit('connection', socket);
   }
+}
+
+function destroyIt(this: Duplex): void {
+  this.destroy();
 }
 
 type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;

@@ -12,6 +12,7 @@ import { Admission } from './admission.js';
 import { Connection } from './connection.js';
 import { endOf } from './connection-end.js';
 import { Connections } from './connections.js';
+import { FrameReader } from './frame-reader.js';
 import { Link } from './link.js';
 import { Relay } from './relay.js';
 import { SignIn } from './sign-in.js';
@@ -37,14 +38,17 @@ export class RelayGateway implements OnGatewayConnection {
   ) {}
 
   handleConnection(webSocket: WebSocket, request: IncomingMessage): void {
-    const link = new Link(webSocket, request.socket, this.turn, this.settings.classicAck);
-    const peer = { network: this.admission.networkOf(request), host: request.headers.host };
-    const signIn = new SignIn(this.auth, peer);
+    // Not the request itself: the listeners below last as long as the connection, and would keep all its headers.
+    const { socket } = request;
+    const link = new Link(webSocket, socket, this.turn, this.settings.classicAck);
+    const network = this.admission.networkOf(request);
+    const signIn = new SignIn(this.auth, { network, host: request.headers.host });
     const requestId = wellFormed(request.headers['x-request-id']);
-    const connection = new Connection(`${this.node}-${++this.count}`, link, this.relay, signIn);
+    const connection = new Connection(`${this.node}-${++this.count}`, link, this.relay, signIn, network);
     this.connections.add(connection);
     this.metrics.connectionsOpened.add('opened');
-    webSocket.on('message', (data, isBinary) => connection.receive(data as Buffer, isBinary));
+    FrameReader.attach(webSocket, (text) => connection.receive(text));
+    webSocket.on('message', (data, isBinary) => connection.receive(isBinary ? null : (data as Buffer).toString()));
     webSocket.on('pong', (payload) => connection.ponged(payload));
     webSocket.on('ping', () => connection.pinged());
     // A peer that breaks the protocol: `ws` closes with the right code, and there is nothing for an operator to do.
@@ -57,12 +61,12 @@ export class RelayGateway implements OnGatewayConnection {
       connection.closed();
       this.connections.remove(connection);
       this.metrics.ended(code);
-      const { bytesRead, bytesWritten } = request.socket;
+      const { bytesRead, bytesWritten } = socket;
       const end = { code, isBroken, now: this.clock.monotonic(), bytesRead, bytesWritten, requestId };
       // Strangers could fill the log: they are counted.
       const level = connection.cameIn === null ? 'debug' : 'info';
       this.logger[level]('connection ended', endOf(connection, end));
     });
-    request.socket.on('drain', () => connection.drained());
+    socket.on('drain', () => connection.drained());
   }
 }

@@ -2,6 +2,7 @@ import { type BeforeApplicationShutdown, Module } from '@nestjs/common';
 import type { Address } from '@relay/protocol';
 import { setTimeout } from 'node:timers/promises';
 import { AuthModule } from '../auth/auth.module.js';
+import { AuthService } from '../auth/auth.service.js';
 import { Revocations } from '../auth/revocations.js';
 import { SessionRepository } from '../auth/session.repository.js';
 import { Backplane } from '../backplane/backplane.js';
@@ -13,6 +14,7 @@ import { Logger } from '../common/logger.js';
 import { Metrics } from '../common/metrics.js';
 import { Tracing } from '../common/tracing.js';
 import { Settings } from '../common/settings.js';
+import { Siblings } from '../common/siblings.js';
 import { ContactRepository } from '../contacts/contact.repository.js';
 import { ContactService } from '../contacts/contact.service.js';
 import { ContactsModule } from '../contacts/contacts.module.js';
@@ -32,7 +34,7 @@ import { Ephemeral } from './ephemeral.js';
 import { Receipts } from './receipts.js';
 import { Relay } from './relay.js';
 import { RelayGateway } from './relay.gateway.js';
-import { Rooms } from './room.js';
+import { Rooms, type SendLimits } from './room.js';
 import { SessionWatch } from './session-watch.js';
 import { Turn } from './turn.js';
 import { Verdicts } from './verdicts.js';
@@ -121,6 +123,15 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
   };
 }
 
+function networkLimits(ratePerSecond: number): SendLimits {
+  return { ratePerSecond, burst: ratePerSecond * NETWORK_BURST_SECONDS };
+}
+
+/** Workers get connections in turn, so of many that come from one network each has as many; a few still get what one address may. */
+function shareOf(ratePerIp: number, workers: number, ratePerAddress: number): number {
+  return Math.max(ratePerIp / workers, Math.min(ratePerIp, ratePerAddress));
+}
+
 @Module({
   imports: [AuthModule, BansModule, ContactsModule, KeysModule, QueueModule, PresenceModule],
   providers: [
@@ -131,11 +142,11 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
     relay,
     {
       provide: Rooms,
-      inject: [Settings],
-      useFactory: ({ sendRatePerSecond, sendBurst, sendRatePerIp }: Settings) =>
+      inject: [Settings, Siblings],
+      useFactory: ({ sendRatePerSecond, sendBurst, sendRatePerIp }: Settings, { count }: Siblings) =>
         new Rooms(
           { ratePerSecond: sendRatePerSecond, burst: sendBurst },
-          sendRatePerIp === 0 ? null : { ratePerSecond: sendRatePerIp, burst: sendRatePerIp * NETWORK_BURST_SECONDS },
+          sendRatePerIp === 0 ? null : networkLimits(shareOf(sendRatePerIp, count, sendRatePerSecond)),
         ),
     },
     {
@@ -174,9 +185,12 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
     },
     {
       provide: Admission,
-      inject: [Settings, WaitingRoom],
-      useFactory: (settings: Settings, waiting: WaitingRoom) =>
-        new Admission({ ...settings, maxConnections: settings.maxConnections || descriptorLimit() }, waiting),
+      inject: [Settings, WaitingRoom, Siblings],
+      useFactory: (settings: Settings, waiting: WaitingRoom, siblings: Siblings) => {
+        const maxConnectionsHere = settings.maxConnections || descriptorLimit();
+        const maxConnections = settings.maxConnections || Infinity;
+        return new Admission({ ...settings, maxConnections, maxConnectionsHere }, waiting, siblings);
+      },
     },
     {
       provide: SessionWatch,
@@ -186,9 +200,17 @@ function relayOptions(settings: Settings): ConstructorParameters<typeof Relay>[1
     },
     {
       provide: Drain,
-      inject: [Settings, Admission, Connections, Verdicts],
-      useFactory: ({ drainSeconds }: Settings, admission: Admission, connections: Connections, verdicts: Verdicts) =>
-        new Drain(admission, connections, verdicts, { budgetMs: drainSeconds * 1000, pause, random: Math.random }),
+      inject: [Settings, Admission, Connections, Verdicts, Siblings],
+      useFactory: (
+        { drainSeconds }: Settings,
+        admission: Admission,
+        connections: Connections,
+        verdicts: Verdicts,
+        { count: processes }: Siblings,
+      ) => {
+        const budgetMs = drainSeconds * 1000;
+        return new Drain(admission, connections, verdicts, { budgetMs, processes, pause, random: Math.random });
+      },
     },
   ],
   exports: [Admission, Connections, Delivery, Drain, Ephemeral, Rooms, SessionWatch, Verdicts],
@@ -197,6 +219,7 @@ export class RelayModule implements BeforeApplicationShutdown {
   constructor(
     queueService: QueueService,
     keysService: KeysService,
+    auth: AuthService,
     queue: QueueRepository,
     backplane: Backplane,
     revocations: Revocations,
@@ -219,6 +242,7 @@ export class RelayModule implements BeforeApplicationShutdown {
       owed: (receipts) => delivery.passOn(receipts),
     });
     keysService.observe((change) => relay.keyChanged(change));
+    auth.observe((session) => relay.sessionOpened(session));
     queue.onAppended((mailbox, entry) => delivery.appendedElsewhere(mailbox, entry));
     backplane.listen('f', (address, payload) => {
       relay.routed(address, payload.slice(0, ADDRESS_LENGTH) as Address, payload.slice(ADDRESS_LENGTH));

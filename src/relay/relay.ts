@@ -9,7 +9,7 @@ import {
   statusFrame,
 } from '@relay/protocol';
 import type { Revocations } from '../auth/revocations.js';
-import { type SessionName, UNPROVEN } from '../auth/session.repository.js';
+import { type Session, type SessionName, UNPROVEN } from '../auth/session.repository.js';
 import type { Backplane } from '../backplane/backplane.js';
 import type { Bans } from '../bans/bans.js';
 import type { Clock } from '../common/clock.js';
@@ -63,7 +63,10 @@ export interface RelayOptions {
   readonly keepsHistory: boolean;
 }
 
-type Sent = Pick<MessageFrame, 'to' | 'messageId'>;
+interface Sent extends Pick<MessageFrame, 'to' | 'messageId'> {
+  /** Monotonic ms. */
+  readonly startedAt: number;
+}
 
 /** A network pays a token for each so many characters of content that it began. */
 const NETWORK_TOKEN_CHARS = 4096;
@@ -254,7 +257,6 @@ export class Relay implements ConnectionHost {
     }
     if (!this.mayStore(connection, frame, startedAt)) return;
 
-    connection.sendStarted();
     const { to, content, timestamp, ttlSeconds } = frame;
     const { mailbox, retentionMs } = this.options;
     const ttlMs = ttlSeconds === null ? retentionMs : Math.min(retentionMs, ttlSeconds * 1000);
@@ -265,20 +267,28 @@ export class Relay implements ConnectionHost {
       timestamp: timestamp ?? this.parts.clock.now(),
       ttlMs,
     };
-    this.parts.queue.append(to, message, mailbox).then(
+    const answer = this.parts.queue.append(to, message, mailbox);
+    if (answer instanceof Promise) this.appendedLater(connection, room, { to, messageId, startedAt }, answer);
+    else this.appended(connection, room, { to, messageId, startedAt }, answer);
+  }
+
+  private appendedLater(connection: Connection, room: Room, sent: Sent, answer: Promise<Appended>): void {
+    connection.sendStarted();
+    answer.then(
       (result) => {
-        this.parts.metrics.accepting.observe(this.now() - startedAt);
-        this.appended(connection, room, { to, messageId }, result);
+        this.appended(connection, room, sent, result);
         connection.sendEnded();
       },
       (error: unknown) => {
         connection.sendEnded();
-        this.sendFailed(connection, messageId, error);
+        this.sendFailed(connection, sent.messageId, error);
       },
     );
   }
 
-  private appended(connection: Connection, room: Room, { to, messageId }: Sent, result: Appended): void {
+  private appended(connection: Connection, room: Room, sent: Sent, result: Appended): void {
+    const { to, messageId, startedAt } = sent;
+    this.parts.metrics.accepting.observe(this.now() - startedAt);
     this.parts.metrics.sends.add(result.kind === 'refused' ? result.code : result.kind);
     switch (result.kind) {
       case 'stored':
@@ -311,9 +321,17 @@ export class Relay implements ConnectionHost {
   /** The owner's devices hear of it, wherever they are connected: nobody replaces a key unnoticed. */
   keyChanged({ address, updatedAt, version }: KeyChange): void {
     const frame = { type: 'key_changed', address, updatedAt } as const;
-    const text = encodeFrame(version === null ? frame : { ...frame, version });
-    this.routed(address, address, text);
-    this.parts.backplane.send('mailbox', address, 'f', address + text).catch(() => undefined);
+    this.tellOwner(address, encodeFrame(version === null ? frame : { ...frame, version }));
+  }
+
+  /** The same for a session that came of a wallet's link: whoever did not ask for it can end it. */
+  sessionOpened({ address, device, createdAt }: Session): void {
+    this.tellOwner(address, encodeFrame({ type: 'session_opened', address, deviceId: device, openedAt: createdAt }));
+  }
+
+  private tellOwner(address: Address, frame: string): void {
+    this.routed(address, address, frame);
+    this.parts.backplane.send('mailbox', address, 'f', address + frame).catch(() => undefined);
   }
 
   /** Frames that are never stored go to whoever is connected and can take them now. */

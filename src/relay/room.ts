@@ -92,7 +92,8 @@ export class Rooms {
       this.budgets.delete(address);
       room = {
         address,
-        connections: [],
+        // Mostly the only one: an array that is pushed to makes place for sixteen more.
+        connections: [connection],
         devices: 0,
         isHeldElsewhere: false,
         hearing: 0,
@@ -102,8 +103,9 @@ export class Rooms {
         budget,
       };
       this.rooms.set(address, room);
+    } else {
+      room.connections.push(connection);
     }
-    room.connections.push(connection);
     return room;
   }
 

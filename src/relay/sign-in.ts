@@ -43,10 +43,6 @@ export class SignIn {
     private readonly peer: Peer,
   ) {}
 
-  get network(): string {
-    return this.peer.network;
-  }
-
   /** Monotonic ms: until when an answer is waited for; `null` where nothing was asked. */
   get deadline(): number | null {
     return this.until;

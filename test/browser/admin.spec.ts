@@ -6,8 +6,8 @@ import { RelayProcess } from '../support/relay-process.js';
 import { complaintsOfAxe, withAxe } from './accessibility.js';
 
 const ADMIN_TOKEN = 'the-admin-token-of-this-test-0123456789';
-const TEST_WITHIN_MS = 60_000;
-const STEP_WITHIN_MS = 15_000;
+const TEST_WITHIN_MS = 300_000;
+const STEP_WITHIN_MS = 60_000;
 const ALICE = addressOf(1);
 const BOB = addressOf(2);
 
@@ -115,7 +115,7 @@ describe('the admin page, in a browser', () => {
       await shows('connections', /^Connections2/);
       for (let i = 0; i < 40; i++) alice.message(i % 2 === 0 ? BOB : addressOf(3), `m${i}`);
       await bob.client.waitForCount('message', 20);
-      await shows('waiting', '20in 1 mailboxes');
+      await shows('waiting', '20messages, in 1 mailbox');
       await shows('accepted', /Accepted[1-9]|Accepted0\.[1-9]/);
       await find('#fullest tbody tr').filter({ hasText: '20' }).waitFor();
       await find('#ledger').filter({ hasText: '40 accepted' }).waitFor();
@@ -177,7 +177,10 @@ describe('the admin page, in a browser', () => {
     async () => {
       const alice = await ClassicClient.signIn(relay.wsUrl, ALICE);
       await signIn();
-      await press('Drain', 'Drain it');
+      await shows('connections', /^Connections1/);
+      await page.getByRole('button', { name: 'Drain', exact: true }).click();
+      await find('#confirm-text').filter({ hasText: 'the only node that is up: it cuts off its 1 client' }).waitFor();
+      await find('#confirm-yes').filter({ hasText: 'Drain the only node' }).click();
       await alice.waitFor('going_away');
       expect(await alice.closed()).toBe(1012);
       await find('.node .state').filter({ hasText: 'drained' }).waitFor();
@@ -208,7 +211,7 @@ describe('the admin page, in a browser', () => {
       await signIn();
       await find('.node button').focus();
       alice.message(BOB, 'm1');
-      await shows('waiting', '1in 1 mailboxes');
+      await shows('waiting', '1messages, in 1 mailbox');
       expect(await page.evaluate('document.activeElement.textContent')).toBe('Drain');
     },
     TEST_WITHIN_MS,

@@ -1,18 +1,18 @@
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { startBrowser } from '../support/chromium.js';
+import { complaintsOfAxe, withAxe } from './accessibility.js';
 import { type RunningRelay, startRelay } from '../support/relay.js';
-
-import.meta.jest.setTimeout(60_000);
 
 describe('in a browser', () => {
   let relay: RunningRelay;
   let browser: Browser;
+  let context: BrowserContext;
   let page: Page;
   /** What the page's policy refused, and what went wrong in its scripts. */
   let faults: string[];
 
   beforeAll(async () => {
-    relay = await startRelay();
+    relay = await startRelay({ env: { ADMIN_TOKEN: 'the-admin-token-of-this-test-0123456789' } });
     browser = await startBrowser();
   });
   afterAll(async () => {
@@ -20,14 +20,16 @@ describe('in a browser', () => {
     await relay.stop();
   });
   beforeEach(async () => {
-    page = await browser.newPage();
+    context = await browser.newContext();
+    await withAxe(context);
+    page = await context.newPage();
     faults = [];
     page.on('pageerror', (error) => faults.push(error.message));
     page.on('console', (message) => {
       if (message.type() === 'error') faults.push(message.text());
     });
   });
-  afterEach(() => page.close());
+  afterEach(() => context.close());
 
   const choose = async (frame: string): Promise<void> => {
     await page.locator('#frames').selectOption(frame);
@@ -51,6 +53,33 @@ describe('in a browser', () => {
     await page.getByRole('button', { name: 'Disconnect' }).click();
     await logged('closed with 1000');
     expect(faults).toEqual([]);
+  });
+
+  it.each(['/', '/docs/ws'])(
+    '%s is readable on a phone and for assistive technology, in light and dark',
+    async (path) => {
+      await page.setViewportSize({ width: 360, height: 740 });
+      await page.goto(relay.url + path);
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme });
+        expect(await complaintsOfAxe(page)).toEqual([]);
+      }
+      expect(faults).toEqual([]);
+    },
+  );
+
+  it('/ leads to pages that there are', async () => {
+    await page.goto(relay.url);
+    const names = await page.getByRole('link').allTextContents();
+    expect(names).toHaveLength(5);
+    for (const name of names) {
+      await page.goto(relay.url);
+      const answered = page.waitForResponse((response) => response.request().isNavigationRequest());
+      await page.getByRole('link', { name, exact: true }).click();
+      expect([name, (await answered).status()]).toEqual([name, 200]);
+      await page.waitForLoadState();
+    }
   });
 
   it('/docs makes the calls that it describes', async () => {

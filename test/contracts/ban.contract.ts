@@ -93,6 +93,6 @@ export function banContract(name: string, open: () => Promise<BansUnderTest>): v
       await bans.remove(addressOf(0x100001) as Address);
       expect(await bans.put(ALICE, '')).toBe(true);
       expect((await all()).length).toBe(MAX_BANS);
-    }, 30_000);
+    });
   });
 }

@@ -97,6 +97,6 @@ export function mailboxSurveyContract(name: string, open: () => Promise<SurveyUn
       const seen = new Set(found);
       expect(boxes.slice(100).filter((box) => !seen.has(box))).toEqual([]);
       expect(found.length).toBe(new Set(found).size);
-    }, 30_000);
+    });
   });
 }

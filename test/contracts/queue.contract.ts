@@ -59,7 +59,7 @@ export function queueContract(
       ...more,
     });
 
-    const append = (messageId: string, more: Partial<NewMessage> = {}, limits = ROOMY): Promise<Appended> =>
+    const append = async (messageId: string, more: Partial<NewMessage> = {}, limits = ROOMY): Promise<Appended> =>
       queue.append(BOX, message(messageId, more), limits);
 
     /** Appends and insists that it was stored. */
@@ -87,15 +87,10 @@ export function queueContract(
     /** One pass over all mailboxes; returns the receipts that it made due. */
     async function purge() {
       const found = [];
-      let isUnfinished = true;
-      while (isUnfinished) {
-        isUnfinished = await queue.purge();
-        for (;;) {
-          const owed = await queue.owed();
-          if (owed.length === 0) break;
-          await queue.settle(owed.map((one) => one.owed));
-          found.push(...owed.flatMap(({ receipts }) => receipts));
-        }
+      while (await queue.purge());
+      for (let owed = await queue.owed(); owed.length > 0; owed = await queue.owed()) {
+        await queue.settle(owed.map((one) => one.owed));
+        found.push(...owed.flatMap(({ receipts }) => receipts));
       }
       return found.map(({ to, receipt: { kind, peer, messageId } }) => ({ to, kind, peer, messageId }));
     }
@@ -287,7 +282,7 @@ export function queueContract(
       /** What everybody is answered who sends these to an owner that stays away, and who blocks nobody, or the sender. */
       async function answers(limits: MailboxLimits, isBlocked: boolean, count: number, content?: string) {
         const box = addressOf(isBlocked ? 0x200001 : 0x200002) as Address;
-        const send = (i: number, from = BOB): Promise<Appended> =>
+        const send = async (i: number, from = BOB): Promise<Appended> =>
           queue.append(box, message(`m${i}`, { from, ...(content === undefined ? {} : { content }) }), limits);
         const known = ({ kind, ...more }: Appended) =>
           'code' in more ? more.code : kind === 'refused' ? '' : 'queued';
@@ -329,7 +324,7 @@ export function queueContract(
         // The first is forgotten: it would be no conflict. The last 512 are not.
         expect(await append('first', { from: BOB, content: 'other' }, FEW)).toEqual(BLOCKED);
         expect(await append('m1500', { from: BOB, content: 'other' }, FEW)).toEqual(CONFLICT);
-      }, 20_000);
+      });
     });
 
     describe('strangers', () => {
@@ -385,7 +380,7 @@ export function queueContract(
         expect(accepted).toBe(50);
         await storeMany(50, 'of-alice', {}, limits);
         expect(await append('one-more', {}, limits)).toEqual({ kind: 'refused', code: 'mailbox_full' });
-      }, 20_000);
+      });
 
       it('have one share of its bytes', async () => {
         await contacts.know(BOX, [ALICE]);
@@ -1250,11 +1245,11 @@ export function queueContract(
 
       it('works through any number of mailboxes, in parts', async () => {
         const boxes = Array.from({ length: 5000 }, (_, i) => addressOf(1000 + i) as Address);
-        await Promise.all(boxes.map((box) => queue.append(box, message('one', { ttlMs: 10 }), ROOMY)));
+        await Promise.all(boxes.map(async (box) => queue.append(box, message('one', { ttlMs: 10 }), ROOMY)));
         clock.advance(10);
         expect(await purge()).toHaveLength(5000);
         await expectBalance({ accepted: 5000, expired: 5000, pending: 0, mailboxes: 0 });
-      });
+      }, 20_000);
     });
   });
 }

@@ -29,7 +29,7 @@ describe('on a Cluster of three primaries', () => {
 
   beforeAll(async () => {
     cluster = await RedisCluster.start({ replicas: 0 });
-  }, 30_000);
+  });
 
   afterAll(() => cluster.close());
 

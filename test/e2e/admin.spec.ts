@@ -343,13 +343,17 @@ describe('an operator', () => {
   describe('is kept apart from who only says to be one', () => {
     afterEach(() => relay.stop());
 
-    it('by a bound of wrong tokens from one network, beyond which not even the right one is listened to', async () => {
+    it('by a bound of wrong tokens from one network, beyond which the right one is still let in, and no other', async () => {
       await start({ TRUST_PROXY: '1' });
       const from = (network: string, token: string) =>
         ask('GET', '/overview', undefined, { 'x-forwarded-for': network, authorization: `Bearer ${token}` });
       for (let i = 0; i < 60; i++) expectProblem(await from('10.0.0.1', `wrong${i}`), 401, 'auth_failed');
       expectProblem(await from('10.0.0.1', 'wrong'), 429, 'rate_limited');
-      expectProblem(await from('10.0.0.1', ADMIN_TOKEN), 429, 'rate_limited');
+      expect((await from('10.0.0.1', ADMIN_TOKEN)).status).toBe(200);
+      // Which gives nobody else there another try.
+      for (const near of [ADMIN_TOKEN.slice(0, -1), `${ADMIN_TOKEN}0`, ADMIN_TOKEN.toUpperCase()]) {
+        expectProblem(await from('10.0.0.1', near), 429, 'rate_limited');
+      }
       const stats = {
         path: '/api/messages/stats/all',
         headers: { 'x-forwarded-for': '10.0.0.1', authorization: 'Bearer x' },

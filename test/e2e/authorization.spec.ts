@@ -270,7 +270,7 @@ describe('the table of who may call what', () => {
       for (const [route, { who }] of ROUTE_RULES) {
         const [method = '', path = ''] = route.split(' ');
         // The reference describes neither itself nor what is a page.
-        if (/^\/(docs|demo|admin(?!\/api))(\/|$)/.test(path)) continue;
+        if (path === '/' || /^\/(docs|demo|admin(?!\/api))(\/|$)/.test(path)) continue;
         const operation = paths[path.replace(/:(\w+)/g, '{$1}')]?.[method.toLowerCase()];
         expect([route, operation?.security]).toEqual([route, who === 'all' ? [] : [{ token: [] }]]);
         expect(operation?.description).toContain('**Who**');

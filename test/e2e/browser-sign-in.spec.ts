@@ -134,6 +134,26 @@ describe('sign in with Idena in a browser', () => {
       expect(relay.log()).not.toContain(session.token);
     });
 
+    it('is told to the devices of its owner that are connected, and to nobody else', async () => {
+      const phone = await SignedDevice.signIn(relay.wsUrl, ALICE);
+      const stranger = await SignedDevice.signIn(relay.wsUrl, MALLORY);
+      const browser = new Browser(relay.port);
+      const token = await browser.start('?deviceId=my-browser');
+      await wallet().confirm(token, ALICE);
+      clock.advance(SETTLE_MS);
+      // No session yet, so there is nothing to tell.
+      await phone.client.settled();
+      expect(phone.client.ofType('session_opened')).toEqual([]);
+      await browser.session(token);
+      await phone.client.waitFor('session_opened');
+      const [session] = (await sessionsOf(ALICE)).filter(({ device }) => device === 'my-browser');
+      expect(phone.client.ofType('session_opened')).toEqual([
+        { type: 'session_opened', address: ALICE.address, deviceId: 'my-browser', openedAt: session!.createdAt },
+      ]);
+      await stranger.client.settled();
+      expect(stranger.client.ofType('session_opened')).toEqual([]);
+    });
+
     it('takes no more addresses that sign in for the first time from one network than others may', async () => {
       await relay.stop();
       await start({ BROWSER_SIGN_IN: 'true', MAX_FIRST_SIGN_INS_PER_IP: '1' });

@@ -10,8 +10,6 @@ import { loadSettings } from '../../src/common/load-settings.js';
 import { type CliOptions, runCli } from '../support/cli.js';
 import { ROOT } from '../support/relay-process.js';
 
-import.meta.jest.setTimeout(30_000);
-
 describe('the built command line', () => {
   let directory: string;
 
@@ -113,6 +111,43 @@ describe('the built command line', () => {
       server.close();
       server.closeAllConnections();
     });
+  });
+
+  it('relay doctor is well with a relay that is only tried out, and says what production needs', async () => {
+    const { code, stdout, stderr } = await relay(['doctor'], { PORT: '0', METRICS_PORT: '0' });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    for (const name of [
+      'NODE_ENV=development',
+      'STORAGE=memory',
+      'AUTH_MODE=open',
+      'no PUBLIC_DOMAIN',
+      'no ADMIN_TOKEN',
+    ]) {
+      expect(stdout).toMatch(new RegExp(`^warn {2}${name}`, 'm'));
+    }
+    expect(stdout).toContain('set STORAGE=redis and REDIS_URL');
+    expect(stdout).toMatch(/^ok {4}settings: no contradictions$/m);
+    expect(stdout).not.toMatch(/^fail/m);
+  });
+
+  it('relay doctor finds the ports taken, of the metrics too, which only production does not start without', async () => {
+    const server = createServer((_, response) => response.writeHead(404).end());
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const port = String((server.address() as AddressInfo).port);
+    const found = async (env: Record<string, string>) => {
+      const { stdout } = await relay(['doctor', '--json'], { HOST: '127.0.0.1', PORT: '0', METRICS_PORT: '0', ...env });
+      const { findings } = JSON.parse(stdout) as { findings: { verdict: string; what: string; advice?: string }[] };
+      return findings.find(({ what }) => what.includes(port));
+    };
+    expect(await found({ PORT: port })).toMatchObject({ verdict: 'fail', what: `PORT ${port}: taken` });
+    expect(await found({ METRICS_PORT: port })).toMatchObject({
+      verdict: 'warn',
+      what: `METRICS_PORT ${port}: taken`,
+      advice: expect.stringContaining('set METRICS_PORT') as string,
+    });
+    const production = { NODE_ENV: 'production', AUTH_MODE: 'open', METRICS_PORT: port };
+    expect(await found(production)).toMatchObject({ verdict: 'fail' });
+    server.close();
   });
 
   it.each([

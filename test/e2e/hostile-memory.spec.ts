@@ -14,11 +14,11 @@ describe('mail for addresses that nobody reads', () => {
   beforeAll(async () => {
     const roomy = { SEND_RATE_PER_SECOND: '1000000', SEND_BURST: '1000000' };
     relay = await RelayProcess.start({ NODE_OPTIONS: `--max-old-space-size=${HEAP_MIB}`, ...roomy });
-  }, 20_000);
+  });
 
   afterAll(async () => {
     if (relay.process.exitCode === null && relay.process.signalCode === null) await relay.stop();
-  }, 20_000);
+  });
 
   it('is refused before it fills the memory of the relay, and every send has its answer', async () => {
     const senders: ClassicClient[] = [];
@@ -36,5 +36,5 @@ describe('mail for addresses that nobody reads', () => {
     const { status } = await call(Number(new URL(relay.url).port), { path: '/health/live' });
     expect(status).toBe(200);
     for (const sender of senders) sender.kill();
-  }, 30_000);
+  });
 });

@@ -3,8 +3,6 @@ import { join } from 'node:path';
 import { runSuite } from '../support/protocol-suite.js';
 import { RelayProcess, ROOT } from '../support/relay-process.js';
 
-import.meta.jest.setTimeout(120_000);
-
 const COMMON = { PUBLIC_DOMAIN: 'relay.test' };
 const CLIENTS = ['second-client.mjs', 'sdk-client.mjs'];
 

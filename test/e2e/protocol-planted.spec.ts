@@ -3,8 +3,6 @@ import { join } from 'node:path';
 import { runSuite } from '../support/protocol-suite.js';
 import { RelayProcess, ROOT } from '../support/relay-process.js';
 
-import.meta.jest.setTimeout(120_000);
-
 /** Below the packages, so that copies find them. */
 const CACHE = join(ROOT, 'node_modules', '.cache');
 const ENV = { PUBLIC_DOMAIN: 'relay.test', AUTH_MODE: 'signed' };

@@ -3,8 +3,6 @@ import { runSuite } from '../support/protocol-suite.js';
 import { sharedRedis } from '../support/redis-server.js';
 import { RelayProcess } from '../support/relay-process.js';
 
-import.meta.jest.setTimeout(120_000);
-
 declare const STORAGE: 'memory' | 'redis';
 
 const ADMIN_TOKEN = 'the-admin-token-of-this-test-0123456789';

@@ -8,8 +8,6 @@ import { addressOf, ClassicClient } from '../support/classic-client.js';
 import { eventually } from '../support/redis-server.js';
 import { type RunningRelay, startRelay } from '../support/relay.js';
 
-import.meta.jest.setTimeout(30_000);
-
 describe('native TLS', () => {
   let folder: string;
   let relay: RunningRelay;

@@ -6,8 +6,6 @@ import { addressOf, ClassicClient } from '../support/classic-client.js';
 import { call } from '../support/http-call.js';
 import { type RunningRelay, startRelay } from '../support/relay.js';
 
-import.meta.jest.setTimeout(20_000);
-
 declare const STORAGE: 'memory' | 'redis';
 
 const ALICE = addressOf(1);

@@ -8,8 +8,6 @@ import { type RunningRelay, startRelay } from '../support/relay.js';
 import { SignedDevice } from '../support/signed-device.js';
 import { SigningKey } from '../support/signing.js';
 
-import.meta.jest.setTimeout(20_000);
-
 const PATH = '/.well-known/relay';
 
 describe('/.well-known/relay', () => {

@@ -115,6 +115,7 @@ const SHAPES = {
   },
   challenge: { nonce: isText, expiresAt: isCount },
   key_changed: { address: isAddress, updatedAt: isCount, 'version?': isCount },
+  session_opened: { address: isAddress, deviceId: isText, openedAt: isCount },
   sync_complete: { upTo: (value) => value === null || isEntryId(value) },
   history: { entries: Array.isArray, next: (value) => value === null || isEntryId(value) },
   error: {

@@ -16,7 +16,7 @@ export const OPCODE = /** @type {const} */ ({
 });
 
 /** Longer than the 10 s within which every send has its verdict. */
-const PATIENCE_MS = 12_000;
+const PATIENCE_MS = 30_000;
 const UPGRADE = [
   'GET / HTTP/1.1',
   'Host: relay',

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 
-const STARTS_WITHIN_MS = 15_000;
+const STARTS_WITHIN_MS = 60_000;
 const WARNING_LEVEL = 40;
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const LAG = new URL('./lag.mjs', import.meta.url).href;

@@ -4,8 +4,6 @@ import { bucketOf } from '../../src/redis/redis-key.redis.js';
 import { eventually, RedisServer } from '../support/redis-server.js';
 import { BackplaneNode as Node, PREFIX } from '../support/backplane-node.js';
 
-import.meta.jest.setTimeout(30_000);
-
 const address = (n: number) => `0x${n.toString(16).padStart(40, '0')}` as Address;
 const ALICE = address(0xa11ce);
 const BOB = address(0xb0b);
@@ -117,9 +115,7 @@ describe('the backplane on Redis', () => {
 
   it('joins 5 000 at once, in few commands', async () => {
     const before = Number(await redis.info('total_commands_processed'));
-    const startedAt = performance.now();
     await Promise.all(Array.from({ length: 5000 }, (_, i) => here.backplane.join('mailbox', address(i))));
-    expect(performance.now() - startedAt).toBeLessThan(2000);
     expect(Number(await redis.info('total_commands_processed')) - before).toBeLessThan(30);
     expect(await countOf('mailbox', address(4999))).toBe(1);
     expect(await there.backplane.send('mailbox', address(1234), 'f', 'x')).toBe(1);

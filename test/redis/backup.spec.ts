@@ -40,7 +40,6 @@ const LIMITS: MailboxLimits = { maxMessages: 1000, maxBytes: 10_000_000, senderS
 const ALICE = addressOf(900) as Address;
 
 const { jest } = import.meta;
-jest.setTimeout(90_000);
 
 const box = (n: number): Address => addressOf(n) as Address;
 const message = (messageId: string, more: Partial<NewMessage> = {}): NewMessage => ({

@@ -4,8 +4,6 @@ import { slotOf } from '../../src/redis/redis-key.redis.js';
 import { eventually, RedisCluster, RedisSentinels, type RedisServer } from '../support/redis-server.js';
 import { BackplaneNode } from '../support/backplane-node.js';
 
-import.meta.jest.setTimeout(30_000);
-
 const COUNT: Script = { name: 'count', lua: "return redis.call('INCR', KEYS[1])" };
 const PEOPLE = Array.from({ length: 300 }, (_, i) => `0x${i.toString(16).padStart(40, '0')}` as Address);
 /** A key in the slot of everything of that address. */

@@ -115,7 +115,7 @@ describe('several nodes', () => {
     const alice = await left.signIn(ALICE);
     alice.message(BOB, 'm1');
     await open()[0]!.waitFor('message', { messageId: 'm1' });
-  }, 20_000);
+  });
 
   it('refuse the acknowledgement of a connection that was taken over unheard', async () => {
     const older = await device(left, BOB, 'phone', { acknowledges: false });
@@ -334,5 +334,5 @@ describe('several nodes', () => {
     await bob.waitFor('message');
     await bob.settled();
     expect(bob.messageIds).toEqual(['m1']);
-  }, 20_000);
+  });
 });

@@ -4,8 +4,6 @@ import { RelayProcess } from '../support/relay-process.js';
 import { type RedisServer, usesRedis } from '../support/redis-server.js';
 import { addressOf, ClassicClient } from '../support/classic-client.js';
 
-import.meta.jest.setTimeout(30_000);
-
 interface Stats {
   readonly ledger: Record<string, number>;
   readonly redis: Record<string, number>;

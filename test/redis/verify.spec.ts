@@ -24,7 +24,6 @@ const ALICE = addressOf(2) as Address;
 const BOB = addressOf(3) as Address;
 
 const { jest } = import.meta;
-jest.setTimeout(60_000);
 
 const message = (messageId: string, more: Partial<NewMessage> = {}): NewMessage => ({
   from: ALICE,

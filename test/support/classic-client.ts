@@ -6,7 +6,8 @@ export interface Frame {
   readonly [member: string]: unknown;
 }
 
-const PATIENCE_MS = 10_000;
+/** Of one wait, on a machine that does much else. */
+const PATIENCE_MS = 60_000;
 
 /** A client as the first relay's were: it knows frames, and nothing of acknowledgements. Keeps every frame it got, in order. */
 export class ClassicClient {

@@ -16,7 +16,7 @@ export interface Answer {
 }
 
 /** Less than a test has, so that the reason is what it fails with. */
-const PATIENCE_MS = 4_000;
+const PATIENCE_MS = 60_000;
 
 /** One request on a connection of its own; nothing about it is normalised, unlike `fetch`. */
 export function call(port: number, { method = 'GET', path, headers = {}, body }: Call): Promise<Answer> {

@@ -111,7 +111,7 @@ describe('RedisSentinels', () => {
 
     await before.restart();
     await eventually('the old primary to follow', async () => (await before.info('role')) === 'slave');
-  }, 30_000);
+  });
 });
 
 describe('RedisCluster', () => {
@@ -126,14 +126,14 @@ describe('RedisCluster', () => {
     expect(cluster.nodes.indexOf(after)).toBe(cluster.nodes.indexOf(before) + 3);
     expect(await after.command('GET', 'name')).toBe('value');
     expect(await after.command('SET', 'name', 'other')).toBe('OK');
-  }, 30_000);
+  });
 
   it('does without replicas', async () => {
     const cluster = closedAfterwards(await RedisCluster.start({ replicas: 0, server: { password: 'secret' } }));
     expect(new Set(await Promise.all([0, 8_000, 16_383].map((slot) => cluster.primaryOf(slot))))).toEqual(
       new Set(cluster.nodes),
     );
-  }, 30_000);
+  });
 });
 
 describe('TcpProxy', () => {

@@ -29,7 +29,8 @@ export interface RedisServerOptions {
 const SENTINEL_NAME = 'relay';
 const SENTINEL_QUORUM = 2;
 const CLUSTER_SLOTS = 16_384;
-const PATIENCE_MS = 15_000;
+/** Of one wait, on a machine that does much else. */
+const PATIENCE_MS = 60_000;
 
 /** A redis-server of the test's own, on a free loopback port. Whatever happens to this process, neither it nor its data stays. */
 export class RedisServer {
@@ -115,7 +116,7 @@ export class RedisServer {
 
   /** One command on a connection of its own. Rejects with Redis' own words for an error, or when no answer comes. */
   command(...args: string[]): Promise<unknown> {
-    const { username, password, answerWithinMs = 2_000 } = this.options;
+    const { username, password, answerWithinMs = 10_000 } = this.options;
     const access = username === undefined ? ['AUTH', password ?? ''] : ['AUTH', username, password ?? ''];
     const commands = password === undefined ? [args] : [access, args];
     return new Promise((resolve, reject) => {
@@ -498,7 +499,7 @@ function redisCommand(): string {
 }
 
 /** Below those that outgoing connections get: one of them could take the port of a server that is killed and to be restarted. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < 100; attempt++) {
     const port = randomInt(15_000, 32_000);
     const listener = createServer();

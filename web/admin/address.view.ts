@@ -1,5 +1,5 @@
 import { element } from '../dom.js';
-import { count, duration } from './format.js';
+import { count, counted, duration } from './format.js';
 import { waitingText } from './mailboxes.view.js';
 import type { AddressView, Device } from './views.js';
 
@@ -23,8 +23,13 @@ export function addressView(view: AddressView, at: number, actions: AddressActio
       'dl',
       { class: 'wide' },
       ...fact('Waiting', waitingText(view.waiting, at)),
-      ...fact('Proof', view.hasSignedIn ? 'has signed in: nobody acts for it without' : 'never signed in'),
-      ...fact('Blocks', `${count(view.blocks)} addresses, allows ${count(view.allows)}`),
+      ...fact(
+        'Proof',
+        view.hasSignedIn
+          ? 'has signed in: nobody acts for it without proof'
+          : 'never signed in: nobody has proved to own it',
+      ),
+      ...fact('Blocks', `${counted(view.blocks, 'address', 'addresses')}, allows ${count(view.allows)}`),
       ...fact('Public key', key === null ? 'none' : keyText(key.version, dated(key.updatedAt))),
     ),
     element('h3', {}, `Devices (${devices.length})`),
@@ -52,7 +57,7 @@ function deviceRow(address: string, device: Device, dated: (time: number) => str
   const { deviceId, online, lastUsedAt, pending, session } = device;
   const facts = [
     online ? 'connected' : lastUsedAt === null ? 'never connected' : `last here ${dated(lastUsedAt)}`,
-    ...(pending === null ? [] : [`${count(pending)} entries behind`]),
+    ...(pending === null ? [] : [`${count(pending)} behind (messages and receipts)`]),
     session === null ? 'no session' : `signed in ${dated(session.createdAt)}`,
   ];
   return element(

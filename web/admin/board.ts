@@ -3,13 +3,14 @@ import { addressView, type AddressActions } from './address.view.js';
 import { type Api, Refused } from './api.js';
 import { banList } from './bans.view.js';
 import { confirm, type Question } from './confirm.js';
+import { drainQuestion } from './drain-question.js';
 import { figures } from './figures.view.js';
 import { shortAddress } from './format.js';
 import { ledgerView } from './ledger.view.js';
 import { show } from './live.js';
 import { fullest, roundText, slowest } from './mailboxes.view.js';
 import { nodeCards, type NodeActions } from './nodes.view.js';
-import type { Ban, Overview } from './views.js';
+import type { Ban, NodeView, Overview } from './views.js';
 
 const SAID_FOR_MS = 4_000;
 
@@ -21,6 +22,7 @@ export class Board {
   private bans: readonly Ban[] = [];
   private bansKnown = -1;
   private storeAt = 0;
+  private nodes: readonly NodeView[] = [];
   private saidUntil: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -38,6 +40,7 @@ export class Board {
   async look(): Promise<void> {
     const overview = await this.api.overview();
     this.storeAt = overview.at;
+    this.nodes = overview.nodes;
     this.showOverview(overview);
     // A list of its own, and one that seldom changes.
     if (overview.bans !== this.bansKnown) await this.loadBans();
@@ -96,20 +99,11 @@ export class Board {
   }
 
   private readonly nodeActions: NodeActions = {
-    drain: ({ node, connections, isThis }) =>
-      void this.act(
-        {
-          title: `Drain node ${node}?`,
-          text:
-            `Its ${connections.classic + connections.v2} clients are sent to the other nodes, and it lets nobody in until it is resumed or stopped.` +
-            (isThis ? ' It is the one that answers you; this page stays.' : ''),
-          yes: 'Drain it',
-        },
-        async () => {
-          await this.api.drain(node);
-          return `Node ${node} is told to drain.`;
-        },
-      ),
+    drain: (view) =>
+      void this.act(drainQuestion(view, this.nodes), async () => {
+        await this.api.drain(view.node);
+        return `Node ${view.node} is told to drain.`;
+      }),
     resume: ({ node }) =>
       void this.act(null, async () => {
         await this.api.resume(node);
@@ -190,7 +184,9 @@ function noticeOf({ nodes, ledger }: Overview): string {
   const away = nodes.filter(({ isAway }) => isAway).map(({ node }) => node);
   const parts = [
     ...(ledger === null ? ['The store does not answer: messages are refused until it is back.'] : []),
-    ...(away.length > 0 ? [`Away without having stopped: ${away.join(', ')}.`] : []),
+    ...(away.length > 0
+      ? [`Silent, and never said that it stops: ${away.join(', ')}. It crashed, hangs or is cut off: look at its log.`]
+      : []),
   ];
   return parts.join(' ');
 }

@@ -1,5 +1,5 @@
 import { element } from '../dom.js';
-import { count, duration, ms, rate } from './format.js';
+import { count, counted, duration, ms, rate } from './format.js';
 import { sparkline } from './sparkline.js';
 import type { NodeView, Overview } from './views.js';
 
@@ -18,31 +18,33 @@ export function figures({ nodes, at, ledger }: Overview): HTMLElement[] {
   const slowest = Math.max(0, ...stores.map(({ roundTripMs }) => roundTripMs ?? 0));
   const oldest = Math.min(at, ...present.map(({ startedAt }) => startedAt));
   return [
-    tile('Connections', count(connections), `${count(pending)} signing in, ${count(slow)} slow`, {
+    tile('Connections', count(connections), `${count(pending)} signing in, ${count(slow)} slow to read`, {
       spark: sparkline(added(present, 'connections'), 'Connections over two minutes'),
     }),
-    tile('Accepted', `${rate(sum(({ rates }) => rates.stored))}/s`, 'over the last minute', {
+    tile('Accepted', `${rate(sum(({ rates }) => rates.stored))}/s`, 'messages, in the last minute', {
       spark: sparkline(added(present, 'stored'), 'Accepted messages per second over two minutes'),
     }),
-    tile('Delivered', `${rate(sum(({ rates }) => rates.delivered))}/s`, 'acknowledged by a device', {
+    tile('Delivered', `${rate(sum(({ rates }) => rates.delivered))}/s`, 'messages that a device has', {
       spark: sparkline(added(present, 'delivered'), 'Delivered messages per second over two minutes'),
     }),
     tile(
       'Refused',
       `${rate(sum(({ rates }) => rates.refused))}/s`,
-      `${rate(sum(({ rates }) => rates.signIns))} sign-ins/s`,
+      `messages; ${rate(sum(({ rates }) => rates.signIns))} sign-ins/s let in`,
     ),
     tile(
       'Waiting',
       ledger === null ? '—' : count(ledger.pending),
-      ledger === null ? 'the store is away' : `in ${count(ledger.mailboxes)} mailboxes`,
+      ledger === null ? 'the store is away' : `messages, in ${counted(ledger.mailboxes, 'mailbox', 'mailboxes')}`,
     ),
-    tile('Event loop', ms(worstLag), 'late, 99 of 100 times', { isBad: worstLag > 200 }),
-    tile('Store', away > 0 ? 'away' : ms(slowest), stores[0]?.kind === 'redis' ? 'Redis, round trip' : 'in memory', {
-      isBad: away > 0,
-    }),
+    tile('Event loop', ms(worstLag), '99 of 100 turns begin within this', { isBad: worstLag > 200 }),
+    tile('Store', away > 0 ? 'away' : ms(slowest), storeText(stores), { isBad: away > 0 }),
     tile('Up', duration(at - oldest), `version ${present[0]?.version ?? '—'}`),
   ];
+}
+
+function storeText([first]: readonly NodeView['store'][]): string {
+  return first?.kind === 'redis' ? 'until Redis answers' : 'in memory: a restart forgets all';
 }
 
 export function openOf({ connections }: NodeView): number {

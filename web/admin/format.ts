@@ -10,6 +10,11 @@ export function count(value: number): string {
   return value < 100_000 ? COUNT.format(value) : COMPACT.format(value);
 }
 
+/** `1 mailbox`, `20 mailboxes` */
+export function counted(value: number, one: string, many: string): string {
+  return `${count(value)} ${value === 1 ? one : many}`;
+}
+
 export function rate(perSecond: number): string {
   return perSecond === 0 ? '0' : perSecond < 10 ? perSecond.toFixed(1) : count(perSecond);
 }

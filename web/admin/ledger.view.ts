@@ -14,7 +14,7 @@ export function ledgerView(ledger: Ledger | null): HTMLElement[] {
     element('div', { class: `part is-${part}` }, element('dt', {}, part), element('dd', {}, count(ledger[part]))),
   );
   return [
-    element('p', {}, element('strong', { class: 'value' }, count(ledger.accepted)), ' accepted'),
+    element('p', {}, element('strong', { class: 'value' }, count(ledger.accepted)), ' accepted since the store began'),
     element(
       'div',
       {},
@@ -24,6 +24,14 @@ export function ledgerView(ledger: Ledger | null): HTMLElement[] {
       ),
     ),
     element('dl', { class: 'parts' }, ...rows),
-    ...(isBalanced ? [] : [element('p', { class: 'bad' }, 'It does not balance: npx relay verify')]),
+    ...(isBalanced
+      ? []
+      : [
+          element(
+            'p',
+            { class: 'bad' },
+            'These do not add up to what was accepted. What differs, and where: npm run verify',
+          ),
+        ]),
   ];
 }

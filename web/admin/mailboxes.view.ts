@@ -1,6 +1,6 @@
 import { element } from '../dom.js';
 import { addressChip } from './address-chip.js';
-import { bytes, count, duration } from './format.js';
+import { bytes, count, counted, duration } from './format.js';
 import { bar } from './sparkline.js';
 import type { Load, Overview, Ranks } from './views.js';
 
@@ -42,9 +42,11 @@ export function slowest({ mailboxes, at }: Overview, look: Look): HTMLElement {
 /** How much of the whole the two tables are about. */
 export function roundText(ranks: Ranks | null): string {
   if (ranks === null) return '';
-  if (ranks.of === null) return `Looked at ${count(ranks.seen)} mailboxes so far; the first round is under way.`;
-  const more = ranks.seen > 0 ? `; the next has come to ${count(ranks.seen)}` : '';
-  return `Of ${count(ranks.of)} mailboxes in which something waits, gone through ${ago(ranks.ageMs ?? 0)}${more}.`;
+  if (ranks.of === null)
+    return `Out of the ${counted(ranks.seen, 'mailbox', 'mailboxes')} looked at so far; the first round is not over.`;
+  if (ranks.of === 0) return '';
+  const more = ranks.seen > 0 ? `; the next round has come to ${count(ranks.seen)}` : '';
+  return `Out of ${counted(ranks.of, 'mailbox', 'mailboxes')} with mail, all looked at ${ago(ranks.ageMs ?? 0)}${more}.`;
 }
 
 function ago(ageMs: number): string {
@@ -68,5 +70,5 @@ function table(
 
 export function waitingText({ messages, bytes: size, oldestAt }: Load, at: number): string {
   if (messages === 0) return 'nothing';
-  return `${count(messages)} messages, ${bytes(size)}, the oldest for ${duration(at - (oldestAt ?? at))}`;
+  return `${counted(messages, 'message', 'messages')}, ${bytes(size)}, the oldest for ${duration(at - (oldestAt ?? at))}`;
 }

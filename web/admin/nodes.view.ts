@@ -25,7 +25,7 @@ function card(node: NodeView, at: number, actions: NodeActions): HTMLElement {
         'h3',
         {},
         element('code', {}, node.node),
-        node.isThis ? element('span', { class: 'tag' }, 'answers') : '',
+        node.isThis ? element('span', { class: 'tag' }, 'serves this page') : '',
       ),
       element('span', { class: `state is-${state}` }, state),
     ),
@@ -41,12 +41,13 @@ function card(node: NodeView, at: number, actions: NodeActions): HTMLElement {
       ...fact('connections', count(openOf(node))),
       ...fact('accepted', `${rate(rates.stored)}/s`),
       ...fact('delivered', `${rate(rates.delivered)}/s`),
-      ...fact('unacknowledged', count(connections.unacknowledged)),
-      ...fact('slowest ack', ms(connections.lagMs)),
-      ...fact('event loop', `${ms(process.loopP99Ms)}, max ${ms(process.loopMaxMs)}`),
-      ...fact('processor', percent(process.cpu)),
+      ...fact('sent, not acknowledged', count(connections.unacknowledged)),
+      ...fact('slowest client', ms(connections.lagMs)),
+      ...fact('event loop, 99 of 100 turns', `within ${ms(process.loopP99Ms)}`),
+      ...fact('event loop, the latest', ms(process.loopMaxMs)),
+      ...fact('processor', `${percent(process.cpu)} of a core`),
       ...fact('memory', bytes(process.rssBytes)),
-      ...fact('store', store.ok ? ms(store.roundTripMs) : 'away'),
+      ...fact('store answers in', store.ok ? ms(store.roundTripMs) : 'away'),
     ),
   );
   if (state === 'up') made.append(action('Drain', 'danger', node, actions.drain));
@@ -55,8 +56,8 @@ function card(node: NodeView, at: number, actions: NodeActions): HTMLElement {
 }
 
 function since({ isAway, state, silentMs, startedAt }: NodeView, at: number): string {
-  if (isAway) return `silent for ${duration(silentMs)}`;
-  return state === 'stopped' ? `${duration(silentMs)} ago` : `up for ${duration(at - startedAt)}`;
+  if (isAway) return `last heard of ${duration(silentMs)} ago`;
+  return state === 'stopped' ? `stopped ${duration(silentMs)} ago` : `up for ${duration(at - startedAt)}`;
 }
 
 function fact(name: string, value: string): HTMLElement[] {

@@ -4,6 +4,7 @@
  * has saved, once and in order. Needs `npm run build`. `npm run drill:client -- --help`
  */
 import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,7 +16,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { RelayNode } from '../../../test/drill/relay-node.mjs';
 import { FileStore } from '@relay/client/node';
-import { freePort } from '../../../bench/redis.mjs';
+import { freePort } from '../../../test/drill/child.mjs';
+import { Random } from '../../../test/drill/random.mjs';
 
 /** @typedef {{ seconds: number, killEveryMs: number, ratePerSecond: number }} DrillOptions */
 /** @typedef {{ outbox: number, saved: number, state: string }} Status */
@@ -107,7 +109,7 @@ function linesOf(path) {
 /** @param {DrillOptions} options @param {(line: string) => void} tell */
 export async function drill({ seconds, killEveryMs, ratePerSecond }, tell = () => undefined) {
   const folder = mkdtempSync(join(tmpdir(), 'relay-client-drill-'));
-  const node = new RelayNode({ main: RELAY, port: await freePort(), env: {} });
+  const node = new RelayNode({ main: RELAY, port: await freePort(new Random(randomInt(2 ** 31))), env: {} });
   await node.start();
   const [first, second] = [`0x${'a1'.repeat(20)}`, `0x${'b2'.repeat(20)}`];
   const pair = { url: node.url, rate: ratePerSecond };

@@ -1,5 +1,6 @@
 import { parseSignInNonce } from '@relay/protocol';
 import { WebSocket } from 'ws';
+import { AuthService } from '../../../src/auth/auth.service.js';
 import { SigningKey } from '../../../test/support/signing.js';
 import { type RunningRelay, startRelay } from '../../../test/support/relay.js';
 import { Encryption } from '../../encryption/encryption.js';
@@ -169,6 +170,13 @@ describe('the client, with a relay that believes nobody', () => {
     await back.is('online');
   });
 
+  it('is told of a session that a wallet’s link gave to a browser', async () => {
+    const alice = await join({ identity: watched(1).identity });
+    const told = alice.next('session_opened');
+    await relay.app.get(AuthService).grant(alice.client.address, 'my-browser');
+    expect(await told).toEqual({ deviceId: 'my-browser', openedAt: expect.any(Number) as number });
+  });
+
   it('two that signed in exchange what nobody else can read, by keys that their addresses signed', async () => {
     const [alice, bob] = [watched(1), watched(2)];
     const [from, to] = [await join({ identity: alice.identity }), await join({ identity: bob.identity })];
@@ -177,5 +185,27 @@ describe('the client, with a relay that believes nobody', () => {
     await within((await sender.send(to.client.address, 'a secret')).delivered, 'delivered');
     expect(to.contents.join()).not.toContain('secret');
     expect(await reader.read(to.messages[0]!)).toEqual({ kind: 'text', text: 'a secret', senderKey: 'accepted' });
+  });
+});
+
+describe('the client, with a relay that has no name to sign', () => {
+  it('says what is missing, who can add it, and how to come in meanwhile', async () => {
+    const relay = await startRelay({ env: { NODE_ENV: 'production', AUTH_MODE: 'open' } });
+    const { identity, signed } = watched(1);
+    const proving = await Person.open({ url: relay.wsUrl, identity });
+    proving.client.start();
+    const failure = proving.client.signedIn();
+    await expect(within(failure, 'to be refused')).rejects.toMatchObject({
+      code: 'unsupported',
+      isRetryable: false,
+      message: expect.stringMatching(
+        /no PUBLIC_DOMAIN.* its operator sets it.*`address` in place of `identity`/,
+      ) as string,
+    });
+    expect([proving.client.state, signed]).toEqual(['stopped', []]);
+    const believed = await Person.connect({ url: relay.wsUrl, address: identity.address });
+    await believed.is('online');
+    await believed.client.close();
+    await relay.stop();
   });
 });

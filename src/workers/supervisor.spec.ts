@@ -1,0 +1,262 @@
+import { EventEmitter } from 'node:events';
+import { PassThrough } from 'node:stream';
+import { Logger } from '../common/logger.js';
+import type { ToPrimary, ToWorker } from './messages.js';
+import { Supervisor } from './supervisor.js';
+import type { Forked } from './worker-process.js';
+
+/** A worker that does as it is told, unless the test has it do otherwise. */
+class FakeWorker extends EventEmitter {
+  readonly told: ToWorker[] = [];
+  readonly process = { pid: 1, kill: () => this.end(null, 'SIGKILL') };
+  private hasEnded = false;
+
+  constructor(private readonly obeys: (message: ToWorker, worker: FakeWorker) => boolean) {
+    super();
+  }
+
+  isConnected(): boolean {
+    return !this.hasEnded;
+  }
+
+  send(message: ToWorker): void {
+    this.told.push(message);
+    if (!this.obeys(message, this)) return;
+    if (message.type === 'begin') this.say({ type: 'prepared' });
+    if (message.type === 'listen') this.say({ type: 'listening', url: 'http://127.0.0.1:3002' });
+    if (message.type === 'stop') this.end(0, null);
+    if (message.type === 'ask') this.say({ type: 'answer', id: message.id, value: null });
+  }
+
+  say(message: ToPrimary): void {
+    setImmediate(() => this.emit('message', message));
+  }
+
+  end(code: number | null, signal: NodeJS.Signals | null): void {
+    if (this.hasEnded) return;
+    this.hasEnded = true;
+    // As Node may: the exit before the last words.
+    this.emit('exit', code, signal);
+    setImmediate(() => setImmediate(() => this.emit('disconnect')));
+  }
+}
+
+describe('the supervisor', () => {
+  let forks: FakeWorker[];
+  let timers: { delayMs: number; run: () => void }[];
+  let log: string;
+  let nowMs: number;
+  let lost: number[];
+  let obeys: (message: ToWorker, worker: FakeWorker) => boolean;
+
+  beforeEach(() => {
+    [forks, timers, log, nowMs, lost] = [[], [], '', 0, []];
+    obeys = () => true;
+  });
+
+  function supervise(count = 3): Supervisor {
+    const destination = new PassThrough().on('data', (chunk: Buffer) => (log += chunk.toString()));
+    const fork = (): Forked => {
+      const worker = new FakeWorker((message, one) => obeys(message, one));
+      forks.push(worker);
+      worker.say({ type: 'hello' });
+      return worker;
+    };
+    return new Supervisor({
+      count,
+      fork,
+      beginning: { environment: {}, namingKey: '' },
+      logger: Logger.create({ level: 'info', json: true, destination }),
+      monotonic: () => nowMs,
+      after: (delayMs, run) => timers.push({ delayMs, run }),
+      lost: ({ number }) => lost.push(number),
+    });
+  }
+
+  const settled = async (): Promise<void> => {
+    for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve));
+  };
+  const said = (worker: FakeWorker): string[] => worker.told.map(({ type }) => type);
+  const numbers = (): number[] => forks.map(({ told }) => (told[0]?.type === 'begin' ? told[0].beginning.worker : 0));
+
+  /** The timers that are not that of the watch. */
+  function due(): { delayMs: number; run: () => void }[] {
+    return timers.splice(0).filter(({ delayMs }) => delayMs !== 10_000);
+  }
+
+  it('has all listen, and none before all are prepared', async () => {
+    const withheld: FakeWorker[] = [];
+    obeys = (message, worker) => {
+      if (message.type !== 'begin' || worker !== forks[2]) return true;
+      withheld.push(worker);
+      return false;
+    };
+    const started = supervise().start();
+    await settled();
+    expect(forks.map(said)).toEqual([['begin'], ['begin'], ['begin']]);
+    withheld[0]!.say({ type: 'prepared' });
+    expect(await started).toBe('http://127.0.0.1:3002');
+    expect(forks.map(said)).toEqual(Array(3).fill(['begin', 'listen']));
+    expect(numbers()).toEqual([1, 2, 3]);
+  });
+
+  it('tries one first, and says why it cannot start with its exit code', async () => {
+    obeys = (message, worker) => {
+      worker.say({ type: 'failed', exitCode: 69, reasons: ['Redis does not answer'] });
+      setImmediate(() => worker.end(69, null));
+      return false;
+    };
+    await expect(supervise().start()).rejects.toMatchObject({ exitCode: 69, reasons: ['Redis does not answer'] });
+    expect(forks).toHaveLength(1);
+  });
+
+  it('ends those that started where another one cannot, or dies without a word', async () => {
+    obeys = (message, worker) => {
+      if (worker === forks[1]) setImmediate(() => worker.end(1, null));
+      return worker !== forks[1];
+    };
+    const starting = supervise().start();
+    await expect(starting).rejects.toMatchObject({ exitCode: 1 });
+    await expect(starting).rejects.toThrow('worker 2 ended while it started (exit code 1)');
+    expect(forks.every((worker) => !worker.isConnected())).toBe(true);
+    await settled();
+    expect(due()).toEqual([]);
+  });
+
+  it('replaces one that dies: at once, later and later where that goes on, at once where it lived for a minute', async () => {
+    await supervise(2).start();
+    const delays: number[] = [];
+    for (let i = 0; i < 9; i++) {
+      forks.at(-1)!.end(null, 'SIGKILL');
+      await settled();
+      const [timer] = due();
+      delays.push(timer!.delayMs);
+      timer!.run();
+      await settled();
+    }
+    expect(delays).toEqual([0, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
+    expect(new Set(numbers().slice(2))).toEqual(new Set([2]));
+    nowMs += 60_000;
+    forks.at(-1)!.end(1, null);
+    await settled();
+    expect(due().map(({ delayMs }) => delayMs)).toEqual([0]);
+    expect(lost).toEqual(Array(10).fill(2));
+  });
+
+  it('goes on with the others where a replacement cannot start, and tries again', async () => {
+    const supervisor = supervise(2);
+    await supervisor.start();
+    obeys = (message, worker) => {
+      if (message.type === 'begin') worker.say({ type: 'failed', exitCode: 69, reasons: ['Redis does not answer'] });
+      if (message.type === 'begin') setImmediate(() => worker.end(69, null));
+      return message.type !== 'begin';
+    };
+    forks[1]!.end(null, 'SIGKILL');
+    await settled();
+    due()[0]!.run();
+    await settled();
+    expect(log).toContain('Redis does not answer');
+    expect(forks[0]!.isConnected()).toBe(true);
+    obeys = () => true;
+    due()[0]!.run();
+    await settled();
+    expect(supervisor.listening).toHaveLength(2);
+    expect(supervisor.replaced).toBe(2);
+  });
+
+  it('tells each what the others have open, also one that comes later, and not of one that has gone', async () => {
+    const supervisor = supervise(3);
+    await supervisor.start();
+    forks[0]!.say({ type: 'opened', changes: [['10.0.0.1', 2]] });
+    forks[1]!.say({ type: 'opened', changes: [['10.0.0.1', 1]] });
+    await settled();
+    const heard = (worker: FakeWorker) => worker.told.flatMap((one) => (one.type === 'opened' ? one.changes : []));
+    expect(heard(forks[2]!)).toEqual([
+      ['10.0.0.1', 2],
+      ['10.0.0.1', 1],
+    ]);
+    expect(heard(forks[0]!)).toEqual([['10.0.0.1', 1]]);
+    forks[0]!.end(null, 'SIGKILL');
+    await settled();
+    expect(heard(forks[2]!).at(-1)).toEqual(['10.0.0.1', -2]);
+    due()[0]!.run();
+    await settled();
+    expect(forks[3]!.told[0]).toMatchObject({ beginning: { worker: 1, opened: [['10.0.0.1', 1]] } });
+  });
+
+  it('has one that lets nobody in pass connections on, as long as another one does let them in', async () => {
+    await supervise(2).start();
+    const passing = (worker: FakeWorker) => worker.told.flatMap((one) => (one.type === 'pass on' ? one.isOn : []));
+    forks[0]!.say({ type: 'accepting', isOn: false });
+    await settled();
+    expect(forks.map(passing)).toEqual([[true], []]);
+    forks[1]!.say({ type: 'accepting', isOn: false });
+    await settled();
+    expect(forks.map(passing)).toEqual([[true, false], []]);
+    forks[0]!.say({ type: 'accepting', isOn: true });
+    await settled();
+    expect(forks.map(passing)).toEqual([[true, false], [true]]);
+    // The only one that lets clients in has gone.
+    forks[0]!.end(null, 'SIGKILL');
+    await settled();
+    expect(passing(forks[1]!)).toEqual([true, false]);
+  });
+
+  it('ends one that leaves three questions in a row unanswered', async () => {
+    import.meta.jest.useFakeTimers({ doNotFake: ['setImmediate'] });
+    await supervise(2).start();
+    obeys = (message, worker) => worker !== forks[0] || message.type !== 'ask';
+    for (let i = 0; i < 3; i++) {
+      expect(forks[0]!.isConnected()).toBe(true);
+      timers.splice(0).forEach(({ run }) => run());
+      await settled();
+      import.meta.jest.advanceTimersByTime(5_000);
+      await settled();
+    }
+    import.meta.jest.useRealTimers();
+    expect(forks.map((worker) => worker.isConnected())).toEqual([false, true]);
+    expect(log).toContain('worker does not answer');
+  });
+
+  it('stops all, and replaces none; its exit code is the worst of theirs', async () => {
+    const supervisor = supervise(3);
+    await supervisor.start();
+    obeys = (message, worker) => {
+      if (message.type === 'stop' && worker === forks[1]) worker.end(75, null);
+      return true;
+    };
+    expect(await supervisor.stop('SIGTERM')).toBe(75);
+    expect(forks.map(said)).toEqual(Array(3).fill(['begin', 'listen', 'stop']));
+    await settled();
+    expect(due()).toEqual([]);
+    const other = supervise(2);
+    await other.start();
+    obeys = () => true;
+    expect(await other.stop('SIGTERM')).toBe(0);
+  });
+
+  it('stops while it starts, without a word about what did not start', async () => {
+    obeys = () => false;
+    const supervisor = supervise(2);
+    let isOver = false;
+    supervisor.start().then(
+      () => (isOver = true),
+      () => (isOver = true),
+    );
+    await settled();
+    expect(await supervisor.stop('SIGTERM')).toBe(0);
+    await settled();
+    expect(isOver).toBe(false);
+  });
+
+  it('gives the health of those that answer', async () => {
+    const supervisor = supervise(2);
+    await supervisor.start();
+    const health = { connections: 3, isDraining: false, store: 'up' as const };
+    obeys = (message, worker) => {
+      if (message.type === 'ask') worker.say({ type: 'answer', id: message.id, value: health });
+      return false;
+    };
+    expect(await supervisor.health()).toEqual({ wanted: 2, processes: [health, health] });
+  });
+});
