@@ -18,8 +18,8 @@ const PLANTS = {
     changes: [
       {
         file: 'relay/relay.js',
-        from: 'this.parts.queue.append(to, message, mailbox).then(',
-        to: 'connection.link.send(statusFrame("queued", messageId, to, Date.now())); this.parts.queue.append(to, message, mailbox).then(',
+        from: 'const answer = this.parts.queue.append(to, message, mailbox);',
+        to: 'connection.link.send(statusFrame("queued", messageId, to, Date.now())); const answer = this.parts.queue.append(to, message, mailbox);',
       },
     ],
   },
