@@ -37,6 +37,7 @@ async function startRelay(url) {
   const roomy = {
     SEND_RATE_PER_SECOND: '1000000',
     SEND_BURST: '1000000',
+    SEND_RATE_PER_IP: '0',
     SENDER_SHARE: '1',
     MAX_CONNECTIONS_PER_IP: '100000',
   };
