@@ -1,5 +1,5 @@
-// What `npm start`, `npm test` and `npm run bench` need on a fresh machine: packages and a build; tests also a Redis server and
-// a browser, measurements a Redis server and a broker, which they start themselves.
+// What `npm start`, `npm test` and `npm run bench` need on a fresh machine: packages and a build; tests also a Redis server, a
+// browser, shells and a broker, measurements a Redis server and a broker, which they start themselves.
 // Runs before each of them; does nothing where there is nothing to do.
 // Only Node's standard library: there may be no packages yet.
 import { spawnSync } from 'node:child_process';
@@ -12,12 +12,15 @@ import { findBrowser } from './find-browser.mjs';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const MINIMUM_NODE = [20, 19];
 const MINIMUM_REDIS = [7, 0];
+/** Whether apt knows what there is. */
+let isUpdated = false;
 
 checkNode();
 if (['pretest', 'setup:test'].includes(process.env.npm_lifecycle_event ?? '')) {
   ensureRedis();
   ensureBrowser();
   ensureShells();
+  ensureBroker();
 }
 if (process.env.npm_lifecycle_event === 'prebench') ensureCompared();
 if (packagesAreStale()) installPackages();
@@ -51,12 +54,15 @@ function redisVersions() {
 function installRedis() {
   const sudo = rootBy();
   if (sudo === null) fail(redisHelp());
-  run(
-    '/usr/bin/env',
-    [...apt(sudo), 'install', '-y', '--no-install-recommends', 'redis-server'],
-    'Installing redis-server',
-  );
+  if (!install(sudo, ['redis-server'])) fail(redisHelp());
   stopService(sudo, 'redis-server');
+}
+
+/** Debian's packages; whether they are there now. @param {string[]} sudo @param {string[]} packages */
+function install(sudo, packages) {
+  process.stderr.write(`Installing ${packages.join(' and ')} …\n`);
+  const command = [...apt(sudo), 'install', '-y', '--no-install-recommends', ...packages];
+  return spawnSync('/usr/bin/env', command, { stdio: ['ignore', 2, 2] }).status === 0;
 }
 
 /** Debian starts what it installs; tests and measurements start their own. @param {string[]} sudo @param {string} name */
@@ -82,13 +88,7 @@ function ensureBrowser() {
   if (findBrowser() !== null) return;
   const sudo = rootBy();
   // A browser without any font measures no text.
-  const packages = ['chromium', 'fonts-dejavu-core'];
-  const install = (/** @type {string[]} */ prefix) =>
-    spawnSync('/usr/bin/env', [...apt(prefix), 'install', '-y', '--no-install-recommends', ...packages], {
-      stdio: ['ignore', 2, 2],
-    });
-  process.stderr.write(sudo === null ? '' : 'Installing chromium …\n');
-  if (sudo !== null) install(sudo);
+  if (sudo !== null) install(sudo, ['chromium', 'fonts-dejavu-core']);
   if (findBrowser() === null) process.stderr.write(`${browserHelp()}\n`);
 }
 
@@ -96,27 +96,22 @@ function ensureBrowser() {
 function ensureShells() {
   const missing = ['zsh', 'fish'].filter((shell) => spawnSync(shell, ['-c', ':']).status !== 0);
   const sudo = rootBy();
-  if (missing.length === 0 || sudo === null) return;
-  process.stderr.write(`Installing ${missing.join(' and ')} …\n`);
-  spawnSync('/usr/bin/env', [...apt(sudo), 'install', '-y', '--no-install-recommends', ...missing], {
-    stdio: ['ignore', 2, 2],
-  });
+  if (missing.length > 0 && sudo !== null) install(sudo, missing);
+}
+
+/** The generator of the bench is tested against it, too. Where it cannot be had, those tests say so, and everything else runs. */
+function ensureBroker() {
+  const isThere = existsSync('/usr/sbin/mosquitto') || spawnSync('mosquitto', ['-h']).error === undefined;
+  const sudo = rootBy();
+  if (!isThere && sudo !== null && install(sudo, ['mosquitto'])) stopService(sudo, 'mosquitto');
 }
 
 /** What the relay is measured with and against. What cannot be had is left out there, and the report says so. */
 function ensureCompared() {
   const sudo = rootBy();
-  if (sudo === null) return;
-  const isThere = (/** @type {string} */ name) =>
-    existsSync(`/usr/sbin/${name}`) || spawnSync(name, ['-h']).error === undefined;
-  const missing = redisVersions().length === 0 ? ['redis-server'] : [];
-  if (!isThere('mosquitto')) missing.push('mosquitto');
-  for (const name of missing) {
-    process.stderr.write(`Installing ${name} …\n`);
-    const command = [...apt(sudo), 'install', '-y', '--no-install-recommends', name];
-    const { status } = spawnSync('/usr/bin/env', command, { stdio: ['ignore', 2, 2] });
-    if (status === 0) stopService(sudo, name);
-  }
+  const hasRedis = redisVersions().length > 0;
+  if (!hasRedis && sudo !== null && install(sudo, ['redis-server'])) stopService(sudo, 'redis-server');
+  ensureBroker();
 }
 
 function browserHelp() {
@@ -133,8 +128,6 @@ function rootBy() {
   if (process.getuid?.() === 0) return [];
   return spawnSync('sudo', ['-n', 'true']).status === 0 ? ['sudo', '-n'] : null;
 }
-
-let isUpdated = false;
 
 /** @param {string[]} sudo */
 function apt(sudo) {

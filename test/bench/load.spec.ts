@@ -2,7 +2,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { brokerCommand, startBroker } from '../../bench/broker.mjs';
+import { startBroker } from '../../bench/broker.mjs';
 import { freePort } from '../../bench/redis.mjs';
 import { SCENARIOS } from '../../bench/scenarios.mjs';
 
@@ -77,7 +77,7 @@ describe('the load generator', () => {
     expect(faults.lost).toBeGreaterThanOrEqual(10);
   });
 
-  (brokerCommand() === undefined ? describe.skip : describe)('against a broker', () => {
+  describe('against a broker', () => {
     let broker: Awaited<ReturnType<typeof startBroker>>;
 
     beforeAll(async () => {
