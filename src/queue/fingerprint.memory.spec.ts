@@ -1,10 +1,16 @@
 import fc from 'fast-check';
-import { quickFingerprint } from './fingerprint.memory.js';
+import { MAX_QUICK_LENGTH, quickFingerprint } from './fingerprint.memory.js';
 
 const content = fc.oneof(
-  fc.string({ unit: 'grapheme-ascii', maxLength: 100 }),
-  fc.string({ unit: 'binary', maxLength: 40 }),
-  fc.integer({ min: 16_370, max: 16_400 }).map((length) => 'x'.repeat(length)),
+  { weight: 10, arbitrary: fc.string({ unit: 'grapheme-ascii', maxLength: 100 }) },
+  { weight: 10, arbitrary: fc.string({ unit: 'binary', maxLength: 40 }) },
+  // Large, and so few.
+  {
+    weight: 1,
+    arbitrary: fc
+      .integer({ min: MAX_QUICK_LENGTH - 14, max: MAX_QUICK_LENGTH + 16 })
+      .map((length) => 'x'.repeat(length)),
+  },
 );
 
 describe('the fingerprint of a content in memory', () => {

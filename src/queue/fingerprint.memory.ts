@@ -1,7 +1,7 @@
-import { fingerprint } from './fingerprint.js';
+import { fingerprint, joined } from './fingerprint.js';
 
-/** Longer contents, and those with other characters, go the slow way. */
-const MAX_QUICK_LENGTH = 16 * 1024;
+/** As long as a frame may be by default. Longer contents, and those with other characters, go the slow way. */
+export const MAX_QUICK_LENGTH = 128 * 1024;
 /** The characters, read four at a time. One for all: filled and read within one call. */
 const bytes = Buffer.alloc(MAX_QUICK_LENGTH + 4);
 const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
@@ -25,7 +25,5 @@ export function quickFingerprint(content: string): number {
     low = (low << 13) | (low >>> 19);
     high = (high << 15) | (high >>> 17);
   }
-  low = Math.imul(low ^ (high >>> 13), 0xc2b2ae35);
-  high = Math.imul(high ^ (low >>> 16), 0x85ebca6b);
-  return (high & 0x1fffff) * 0x100000000 + (low >>> 0);
+  return joined(low, high);
 }

@@ -12,7 +12,12 @@ export function fingerprint(content: string): number {
     low = (low << 13) | (low >>> 19);
     high = (high << 15) | (high >>> 17);
   }
-  low = Math.imul(low ^ (high >>> 13), 0xc2b2ae35);
-  high = Math.imul(high ^ (low >>> 16), 0x85ebca6b);
-  return (high & 0x1fffff) * 0x100000000 + (low >>> 0);
+  return joined(low, high);
+}
+
+/** The two lanes, mixed once more, as one whole number. */
+export function joined(low: number, high: number): number {
+  const lower = Math.imul(low ^ (high >>> 13), 0xc2b2ae35);
+  const upper = Math.imul(high ^ (lower >>> 16), 0x85ebca6b);
+  return (upper & 0x1fffff) * 0x100000000 + (lower >>> 0);
 }
