@@ -1,6 +1,7 @@
 import type { Settings } from '../common/settings.js';
 import { RELAY_VERSION } from '../common/version.js';
 import { WEBSOCKET_PATHS } from '../relay/admission.js';
+import { pageOf } from './page.js';
 
 interface Link {
   /** From `/`, without the slash: a proxy may serve the relay under a path. */
@@ -25,28 +26,15 @@ const WHAT = 'A relay for end-to-end encrypted messages';
 /** For whoever opens the relay in a browser; without a script. */
 export function frontPage(settings: Pick<Settings, 'demo' | 'adminToken'>): string {
   const items = linksOf(settings).map(({ path, name, text }) => `<li><a href="${path}">${name}</a>: ${text}</li>`);
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>Relay</title>
-<link rel="stylesheet" href="docs/reference.css">
-<link rel="icon" href="docs/favicon-32x32.png">
-</head>
-<body>
-<main class="front">
+  const main = `<main class="front">
 <h1>Relay <small>${RELAY_VERSION}</small></h1>
 <p>${WHAT}: it carries ciphertext from one address to another, keeps what is owed to people who are away, and can read none of it.</p>
 <p>Clients connect here by WebSocket, at ${WEBSOCKET_PATHS.map((path) => `<code>${path}</code>`).join(' or ')}.</p>
 <ul>
 ${items.join('\n')}
 </ul>
-</main>
-</body>
-</html>
-`;
+</main>`;
+  return pageOf({ title: 'Relay', docs: 'docs/', main });
 }
 
 /** The same for programs. */

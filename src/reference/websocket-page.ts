@@ -1,20 +1,10 @@
 import { CLOSE_CODES, ERRORS, LIMITS } from '@relay/protocol';
 import { CLIENT_SCHEMAS, type FrameSchema, type Schema, SERVER_SCHEMAS } from '@relay/protocol/schemas';
+import { pageOf } from './page.js';
 
 /** The WebSocket protocol for people, made of the same schemas as the AsyncAPI document. Without a script where there is no console. */
 export function websocketPage({ hasConsole }: { readonly hasConsole: boolean }): string {
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>Relay: WebSocket reference</title>
-<link rel="stylesheet" href="reference.css">
-<link rel="icon" href="favicon-32x32.png">
-</head>
-<body>
-<main>
+  const main = `<main>
 <h1>The relay’s WebSocket</h1>
 <p>One JSON object in each text frame, at <code>/</code> or <code>/ws</code>. Unknown fields are ignored on both sides; clients ignore types that they do not know.
 At most ${LIMITS.frameBytesBeforeSignIn} bytes in a frame before the sign-in, then what <code>auth_success</code> says.</p>
@@ -33,10 +23,8 @@ ${sections(SERVER_SCHEMAS, 'get')}
 <div class="codes" role="region" aria-labelledby="errors" tabindex="0">${table(['Code', 'Text', 'HTTP status', 'Closes with', 'The same may succeed later'], errorRows())}</div>
 <h2 id="closes">Close codes</h2>
 <div class="codes" role="region" aria-labelledby="closes" tabindex="0">${table(['Code', 'Meaning', 'Connect again, with jitter'], closeRows())}</div>
-</main>
-</body>
-</html>
-`;
+</main>`;
+  return pageOf({ title: 'Relay: WebSocket reference', docs: '', main });
 }
 
 /** Shown by its script, once that runs. */
