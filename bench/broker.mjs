@@ -38,7 +38,8 @@ function configuration(port, folder) {
 /** On core 0, with its file in a folder that goes with it. */
 export async function startBroker() {
   const program = brokerCommand();
-  if (program === undefined) throw new Error('no mosquitto is installed: apt-get install mosquitto (Debian), brew install mosquitto');
+  if (program === undefined)
+    throw new Error('no mosquitto is installed: apt-get install mosquitto (Debian), brew install mosquitto');
   const folder = mkdtempSync(join(tmpdir(), 'relay-bench-'));
   const remove = () => rmSync(folder, { recursive: true, force: true });
   process.once('exit', remove);
