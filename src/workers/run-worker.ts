@@ -20,6 +20,7 @@ type App = Awaited<ReturnType<typeof createApp>>;
 
 /** Of a server that passes every connection on: fewer than it can have. 0 would mean any number to Node 20. */
 const NONE = -1;
+const PRIMARY_CHECK_MS = 1_000;
 
 /** One relay of several, told what to do by the primary. Resolves once it is ready but for the port. */
 export async function runWorker(): Promise<void> {
@@ -83,10 +84,15 @@ function stopWhenTold(
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   link.on('stop', ({ signal }) => stop(signal));
-  cluster.worker?.on('disconnect', () => {
+  const isAlone = (): void => {
     logger.error('the primary has gone, and the port with it');
     process.exit(1);
-  });
+  };
+  cluster.worker?.on('disconnect', isAlone);
+  // Of a channel that ends in the midst of a message Node tells nothing.
+  setInterval(() => {
+    if (!process.connected) isAlone();
+  }, PRIMARY_CHECK_MS).unref();
 }
 
 function answer(link: PrimaryLink, app: App): void {

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { StartError } from '../common/start-error.js';
 import type { Beginning, Change, Question, ToPrimary, ToWorker } from './messages.js';
 import { OpenConnections } from './open-connections.js';
@@ -10,7 +11,6 @@ export interface Forked {
   isConnected(): boolean;
   on(event: 'message', listener: (message: ToPrimary) => void): unknown;
   on(event: 'exit', listener: (code: number | null, signal: NodeJS.Signals | null) => void): unknown;
-  on(event: 'disconnect', listener: () => void): unknown;
   on(event: 'error', listener: (error: Error) => void): unknown;
 }
 
@@ -140,12 +140,17 @@ export class WorkerProcess {
     return ended;
   }
 
-  /** It may have ended before all that it said was read: the end of the channel comes after that. */
+  /**
+   * It may have ended before all that it said was read: its channel closes after that. That is looked at, not listened for:
+   * where a connection was being passed on at that moment, Node (20.20) never tells of the 'disconnect'.
+   */
   private async untilGone(): Promise<Ended> {
-    const [ended] = await Promise.all([
-      new Promise<Ended>((resolve) => this.forked.on('exit', (code, signal) => resolve({ code, signal }))),
-      new Promise<void>((resolve) => this.forked.on('disconnect', () => resolve())),
-    ]);
+    const ended = await new Promise<Ended>((resolve) =>
+      this.forked.on('exit', (code, signal) => resolve({ code, signal })),
+    );
+    // A few turns at most: the system closes its end of the channel before it tells of the exit.
+    do await setImmediate();
+    while (this.forked.isConnected());
     return ended;
   }
 
