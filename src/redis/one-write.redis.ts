@@ -1,4 +1,5 @@
-import { type Command, Redis } from 'ioredis';
+import { type Command, Redis, type RedisOptions } from 'ioredis';
+import { type AnsweredConnection, ReplyReader } from './reply-reader.redis.js';
 
 type Stream = Redis['stream'];
 
@@ -8,12 +9,17 @@ const WRITE_AT = 1024 * 1024;
 /**
  * A connection that gathers what it sends during a turn of the event loop and writes it as one string: a chunk for each
  * command, even corked, costs a quarter of what a command takes. Every command goes this way once it is ready, whoever sends
- * it: answers are told apart by their order alone.
+ * it: answers are told apart by their order alone. What comes is read by `ReplyReader`.
  */
 export class OneWriteRedis extends Redis {
   private text = '';
   /** The connection that the text is for. */
   private target: Stream | null = null;
+
+  constructor(options: Omit<RedisOptions, 'replyMapping'>) {
+    super(options);
+    this.on('connect', () => ReplyReader.attach(this as unknown as AnsweredConnection, this.stream));
+  }
 
   /** What the kernel has not taken yet; at least a byte for each character. */
   get unsentBytes(): number {
