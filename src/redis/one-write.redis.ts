@@ -1,5 +1,5 @@
 import { type Command, Redis, type RedisOptions } from 'ioredis';
-import { type AnsweredConnection, ReplyReader } from './reply-reader.redis.js';
+import { ReplyReader } from './reply-reader.redis.js';
 
 type Stream = Redis['stream'];
 
@@ -18,7 +18,7 @@ export class OneWriteRedis extends Redis {
 
   constructor(options: Omit<RedisOptions, 'replyMapping'>) {
     super(options);
-    this.on('connect', () => ReplyReader.attach(this as unknown as AnsweredConnection, this.stream));
+    this.on('connect', () => ReplyReader.attach(this, this.stream));
   }
 
   /** What the kernel has not taken yet; at least a byte for each character. */

@@ -47,22 +47,13 @@ function encode(value: Value): Buffer {
 
 /** What whoever wants texts gets; `undefined` where ioredis is to read it. */
 function textsOf(value: Value): unknown {
-  switch (value.kind) {
-    case 'text':
-      return value.text;
-    case 'bytes':
-      return value.bytes.toString();
-    case 'number':
-      return value.number;
-    case 'nothing':
-      return null;
-    case 'array': {
-      const values = value.values.map(textsOf);
-      return values.includes(undefined) ? undefined : values;
-    }
-    default:
-      return undefined;
-  }
+  if (value.kind === 'text') return value.text;
+  if (value.kind === 'bytes') return value.bytes.toString();
+  if (value.kind === 'number') return value.number;
+  if (value.kind === 'nothing') return null;
+  if (value.kind !== 'array') return undefined;
+  const values = value.values.map(textsOf);
+  return values.includes(undefined) ? undefined : values;
 }
 
 const text = (some: string): Value => ({ kind: 'text', text: some });
