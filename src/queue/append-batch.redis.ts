@@ -1,5 +1,5 @@
 import type { Address } from '@relay/protocol';
-import { NotExecuted, type RedisClient, type Script } from '../redis/redis-client.redis.js';
+import { NotExecuted, type RedisClient, type Script, type ScriptArgument } from '../redis/redis-client.redis.js';
 import { bucketOf } from '../redis/redis-key.redis.js';
 import { type EntryId, formatEntryId, msOf, sequenceOf } from './entry-id.js';
 import { fingerprint } from './fingerprint.js';
@@ -114,19 +114,22 @@ export class AppendBatch {
     const { client, node, keysOf, listensTo, now } = this.options;
     const nowMs = now();
     const keys: string[] = [];
-    const args: (string | number)[] = [nowMs, node];
+    const args: ScriptArgument[] = [nowMs, node];
     let characters = 0;
     for (const { mailbox, ttlMs, waiting } of runs) {
       for (const key of keysOf(mailbox)) keys.push(key);
-      const expiresAt = nowMs + ttlMs;
-      args.push(mailbox, listensTo(mailbox) ? 1 : 0, waiting.length, expiresAt);
+      const expires = String(nowMs + ttlMs);
+      args.push(mailbox, listensTo(mailbox) ? 1 : 0, waiting.length, expires);
       for (const { message } of waiting) {
         const { from, messageId, content, timestamp } = message;
         const { letter, text } = packContent(content);
         characters += content.length;
         // Decimal: in another base a number of 53 bits takes a microsecond to write.
         args.push(digestOf(from, messageId), letter + String(fingerprint(content)));
-        args.push(`${Buffer.byteLength(text)} ${expiresAt} ${timestamp} ${from} ${messageId}\n${text}`);
+        const bytes = Buffer.byteLength(text);
+        // ASCII: the whole is not looked through again for its length.
+        const header = `${bytes} ${expires} ${timestamp} ${from} ${messageId}\n`;
+        args.push({ text: header + text, bytes: header.length + bytes });
       }
     }
     const lanes = this.lanesOf(runs[0]!.mailbox);

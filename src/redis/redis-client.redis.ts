@@ -9,11 +9,13 @@ import { demandPrimary, failureOf, keepAnswering } from './redis-connection.redi
 import { NotExecuted, translate } from './redis-error.redis.js';
 import { slotOf } from './redis-key.redis.js';
 import { traced } from './traced.redis.js';
-import { type Argument, type Script, ScriptCalls } from './script-calls.redis.js';
+import { type Script, ScriptCalls } from './script-calls.redis.js';
+import type { Argument, ScriptArgument } from './script-command.redis.js';
 import { backoff, createRedis, endpointOf, type Options, type RedisTarget } from './redis-target.redis.js';
 
 export { NotExecuted } from './redis-error.redis.js';
-export type { Argument, Script } from './script-calls.redis.js';
+export type { Script } from './script-calls.redis.js';
+export type { Argument, Measured, ScriptArgument } from './script-command.redis.js';
 
 export interface ConnectOptions {
   readonly logger?: Logger | undefined;
@@ -112,10 +114,10 @@ export class RedisClient {
   }
 
   /** `weight`: how many calls this one stands for, where what waits for Redis is counted. */
-  run(script: Script, keys: readonly string[], args: readonly Argument[], weight = 1): Promise<unknown> {
+  run(script: Script, keys: readonly string[], args: readonly ScriptArgument[], weight = 1): Promise<unknown> {
     const refused = this.beginSend();
     if (refused !== null) return refused;
-    const answer = this.counted(this.scripts.run(script, [keys.length, ...keys, ...args]), weight);
+    const answer = this.counted(this.scripts.run(script, keys, args), weight);
     return this.tracing.isOn ? traced(this.tracing, script.name, answer, weight) : answer;
   }
 

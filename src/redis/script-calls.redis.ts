@@ -1,6 +1,8 @@
 import { type Cluster, Command, type Redis } from 'ioredis';
 import { createHash } from 'node:crypto';
 import { replyCode } from './redis-error.redis.js';
+import { slotOf } from './redis-key.redis.js';
+import { type Argument, type ScriptArgument, ScriptCommand, startOf, textOf } from './script-command.redis.js';
 
 /** One Lua script, known to every node of Redis by its digest and sent whole where it is not. */
 export interface Script {
@@ -11,27 +13,26 @@ export interface Script {
   readonly inBytes?: boolean;
 }
 
-export type Argument = string | number | Buffer;
-
 interface Call {
-  /** Number of keys, keys, arguments. */
-  readonly args: readonly Argument[];
+  readonly keys: readonly string[];
+  readonly args: readonly ScriptArgument[];
+}
+
+interface Held {
+  readonly call: Call;
   resolve(answer: Promise<unknown>): void;
 }
 
 interface Known {
   readonly lua: string;
   readonly digest: string;
-  readonly encoding: typeof AS_TEXT | typeof AS_BYTES;
+  readonly encoding: 'utf8' | null;
   underWay: number;
   /** Redis knew no such script; in the order in which they were made. */
-  forgotten: Call[];
+  forgotten: Held[];
   /** Made since then. */
-  waiting: Call[];
+  waiting: Held[];
 }
-
-const AS_TEXT = { replyEncoding: 'utf8' } as const;
-const AS_BYTES = { replyEncoding: null } as const;
 
 /**
  * Calls of scripts by their digests. Those of one script begin in the order in which they were made, also where Redis has
@@ -47,10 +48,11 @@ export class ScriptCalls {
     private readonly primaries: () => readonly Redis[],
   ) {}
 
-  run(script: Script, args: readonly Argument[]): Promise<unknown> {
+  run(script: Script, keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown> {
     const known = this.known.get(script) ?? this.learn(script);
-    if (known.forgotten.length === 0) return this.call(known, 'evalsha', args);
-    return new Promise((resolve) => known.waiting.push({ args, resolve }));
+    const call = { keys, args };
+    if (known.forgotten.length === 0) return this.call(known, 'evalsha', call);
+    return new Promise((resolve) => known.waiting.push({ call, resolve }));
   }
 
   /** After each connect: Redis may have been restarted. */
@@ -58,17 +60,16 @@ export class ScriptCalls {
     for (const known of this.known.values()) this.load(node, known);
   }
 
-  private call(known: Known, name: 'evalsha' | 'eval', args: readonly Argument[]): Promise<unknown> {
+  private call(known: Known, name: 'evalsha' | 'eval', call: Call): Promise<unknown> {
     known.underWay++;
-    const command = new Command(name, [name === 'eval' ? known.lua : known.digest, ...args], known.encoding);
-    return (this.redis.sendCommand(command) as Promise<unknown>).then(
+    return (this.redis.sendCommand(this.commandOf(known, name, call)) as Promise<unknown>).then(
       (answer) => {
         this.ended(known);
         return answer;
       },
       (error: unknown) => {
         const isMissing = replyCode(error) === 'NOSCRIPT';
-        const again = isMissing ? new Promise((resolve) => known.forgotten.push({ args, resolve })) : null;
+        const again = isMissing ? new Promise((resolve) => known.forgotten.push({ call, resolve })) : null;
         this.ended(known);
         if (again === null) throw error;
         return again;
@@ -83,16 +84,28 @@ export class ScriptCalls {
     known.forgotten = [];
     known.waiting = [];
     // The whole script, which is known from then on; in a Cluster to each, since each may go to another node.
-    forgotten.forEach(({ args, resolve }, i) =>
-      resolve(this.call(known, i === 0 || this.redis.isCluster ? 'eval' : 'evalsha', args)),
+    forgotten.forEach(({ call, resolve }, i) =>
+      resolve(this.call(known, i === 0 || this.redis.isCluster ? 'eval' : 'evalsha', call)),
     );
-    for (const { args, resolve } of waiting) resolve(this.call(known, 'evalsha', args));
+    for (const { call, resolve } of waiting) resolve(this.call(known, 'evalsha', call));
+  }
+
+  private commandOf({ lua, digest, encoding }: Known, name: 'evalsha' | 'eval', { keys, args }: Call): Command {
+    const script = name === 'eval' ? lua : digest;
+    const text = textOf(keys, args);
+    if (text === null) {
+      return new Command(name, [script, keys.length, ...keys, ...(args as Argument[])], { replyEncoding: encoding });
+    }
+    const command = new ScriptCommand(name, startOf(name, script, text.count) + text.text, encoding);
+    // What a Cluster goes by, and would work out from the arguments that this command does not have.
+    if (this.redis.isCluster) (command as unknown as { slot: number | null }).slot = keys[0] ? slotOf(keys[0]) : null;
+    return command;
   }
 
   /** Loaded ahead of its first call. */
   private learn(script: Script): Known {
     const digest = createHash('sha1').update(script.lua).digest('hex');
-    const encoding = script.inBytes === true ? AS_BYTES : AS_TEXT;
+    const encoding = script.inBytes === true ? null : ('utf8' as const);
     const known = { lua: script.lua, digest, encoding, underWay: 0, forgotten: [], waiting: [] };
     this.known.set(script, known);
     for (const node of this.primaries()) this.load(node, known);
