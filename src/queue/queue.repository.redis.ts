@@ -1,4 +1,4 @@
-import { type Address, quoted, RelayError } from '@relay/protocol';
+import { type Address, RelayError } from '@relay/protocol';
 import type { Backplane } from '../backplane/backplane.js';
 import type { Logger } from '../common/logger.js';
 import { NotExecuted, type RedisClient, type Script } from '../redis/redis-client.redis.js';
@@ -29,7 +29,6 @@ import {
   type MailboxDevice,
   type MailboxLimits,
   type MessageEntry,
-  type MessageReference,
   type NewMessage,
   type OpenOptions,
   type Owed,
@@ -191,8 +190,10 @@ export class RedisQueueRepository extends QueueRepository {
   override async acknowledge(mailbox: Address, acknowledgement: Acknowledgement): Promise<Acknowledged> {
     const { device, upTo, claim = 0, keepAfter, isShared = false, messages = [] } = acknowledgement;
     const keep = keepAfter === undefined ? '' : (keepAfter ?? '0-0');
+    const owedMessages =
+      messages.length === 0 ? '' : JSON.stringify(messages.map((one) => [one.sequence, one.from, one.messageId]));
     const others = isShared ? this.listener(mailbox) : '';
-    const args = [mailbox, device, msOf(upTo), sequenceOf(upTo), claim, keep, owedText(messages), others];
+    const args = [mailbox, device, msOf(upTo), sequenceOf(upTo), claim, keep, owedMessages, others];
     const [kind, before, silent, owed] = await this.acknowledgements.add(this.keys.of(mailbox), args);
     if (kind !== 'acknowledged') return { kind: kind as 'ahead' | 'superseded' };
     return { kind, before: Number(before), silent: sequencesOf(silent as string), owed: owedIn(mailbox, owed) };
@@ -382,15 +383,6 @@ export class RedisQueueRepository extends QueueRepository {
 
 function idOrNull(value: string | number | undefined): EntryId | null {
   return value === '' || value === undefined ? null : (value as EntryId);
-}
-
-/** `[[sequence, sender, messageId], …]`, or nothing for none; as `JSON.stringify` in half the time. */
-function owedText(messages: readonly MessageReference[]): string {
-  let text = '';
-  for (const { sequence, from, messageId } of messages) {
-    text += `${text === '' ? '[' : ','}[${sequence},"${from}",${quoted(messageId)}]`;
-  }
-  return text === '' ? '' : `${text}]`;
 }
 
 function owedIn(mailbox: Address, name: string | number | undefined): Owed | null {
