@@ -126,7 +126,8 @@ export class ReplyReader {
       const type = bytes[at]!;
       let count = 0;
       let end = at + 1;
-      while (end < length && bytes[end] !== CR) count = count * 10 + (bytes[end++]! - ZERO);
+      if (isLine(type)) while (end < length && bytes[end] !== CR) end++;
+      else while (end < length && bytes[end] !== CR) count = count * 10 + (bytes[end++]! - ZERO);
       // Behind the line feed.
       end += 2;
       if (end > length) break;
@@ -169,14 +170,14 @@ export class ReplyReader {
 
   private value(bytes: Buffer): Reply {
     const type = bytes[this.at]!;
-    const isNegative = bytes[this.at + 1] === MINUS;
-    let at = this.at + (isNegative ? 2 : 1);
+    if (type === NUMBER) return this.number(bytes);
+    const isNothing = type === NULL || bytes[this.at + 1] === MINUS;
+    let at = this.at + 1;
     let count = 0;
     for (let byte = bytes[at]!; byte !== CR; byte = bytes[++at]!) count = count * 10 + (byte - ZERO);
     at += 2;
     this.at = at;
-    if (type === NUMBER) return isNegative ? -count : count;
-    if (type === NULL || isNegative) return null;
+    if (isNothing) return null;
     if (type === BULK) {
       this.at = at + count + 2;
       return bytes.toString('utf8', at, at + count);
@@ -185,6 +186,21 @@ export class ReplyReader {
     for (let i = 0; i < count; i++) values[i] = this.value(bytes);
     return values;
   }
+
+  /** Apart from the others: where a number may be a time in ms, lengths would be reckoned in fractions as well. */
+  private number(bytes: Buffer): number {
+    const isNegative = bytes[this.at + 1] === MINUS;
+    let at = this.at + (isNegative ? 2 : 1);
+    let number = 0;
+    for (let byte = bytes[at]!; byte !== CR; byte = bytes[++at]!) number = number * 10 + (byte - ZERO);
+    this.at = at + 2;
+    return isNegative ? -number : number;
+  }
+}
+
+/** Whether it is all in its first line, and that says no length. */
+function isLine(type: number): boolean {
+  return type !== BULK && type !== ARRAY && (type === NUMBER || type === NULL || LINES.has(type));
 }
 
 function isAsKnown({ commandQueue, condition }: AnsweredConnection): boolean {
