@@ -1,12 +1,13 @@
 import { RelayError } from '@relay/protocol';
-import { Command } from 'ioredis';
+import { Command, type Redis } from 'ioredis';
+import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { Metrics } from '../../src/common/metrics.js';
 import { Logger } from '../../src/common/logger.js';
 import { NotExecuted, RedisClient, type Script } from '../../src/redis/redis-client.redis.js';
 import { PING_EVERY_MS } from '../../src/redis/redis-connection.redis.js';
 import { slotOf } from '../../src/redis/redis-key.redis.js';
-import { ANSWER_WITHIN_MS } from '../../src/redis/redis-target.redis.js';
+import { ANSWER_WITHIN_MS, createRedis } from '../../src/redis/redis-target.redis.js';
 import { eventually, RedisSentinels, RedisServer } from '../support/redis-server.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 
@@ -92,6 +93,27 @@ describe('the Redis client', () => {
     // The question itself and a ping are reads too.
     expect(Number(await redis.info('total_reads_processed')) - reads).toBeLessThan(5);
     expect(await redis.command('GET', 'n')).toBe('101');
+  });
+
+  it('reads answers past ioredis, on each of its connections', async () => {
+    await connect();
+    const own = createRedis({ url: redis.url }) as Redis;
+    const ask = async (): Promise<unknown[]> => {
+      const args = ['return {ARGV[1], 7, false, {}}', 0, 'grüße'];
+      const command = new Command('EVAL', args, { replyEncoding: 'utf8' });
+      const answer = (await own.sendCommand(command)) as unknown[];
+      // Which ioredis leaves as it was.
+      expect((command as unknown as { replyEncoding: unknown }).replyEncoding).toBeNull();
+      return answer;
+    };
+    await own.connect();
+    expect(await ask()).toEqual(['grüße', 7, null, []]);
+    const back = once(own, 'ready');
+    own.stream.destroy();
+    await back;
+    expect(await ask()).toEqual(['grüße', 7, null, []]);
+    await expect(own.eval('return {err = "NO such luck"}', 0)).rejects.toThrow('NO such luck');
+    own.disconnect();
   });
 
   it('sends scripts again that Redis forgot', async () => {
