@@ -222,6 +222,31 @@ describe('the supervisor', () => {
     expect(log).toContain('worker does not answer');
   });
 
+  it('ends a replacement that does not come up within two minutes, and tries again', async () => {
+    await supervise(2).start();
+    obeys = (message) => message.type !== 'begin';
+    forks[0]!.end(null, 'SIGKILL');
+    await settled();
+    const isReplacing = (one: { delayMs: number }): boolean => one.delayMs !== 10_000;
+    const run = async (which: (one: { delayMs: number }) => boolean): Promise<void> => {
+      const some = timers.filter(which);
+      timers = timers.filter((one) => !which(one));
+      for (const { run } of some) run();
+      await settled();
+    };
+    await run(isReplacing);
+    for (let i = 0; i < 12; i++) {
+      expect(forks[2]!.hasEnded).toBe(false);
+      await run((one) => !isReplacing(one));
+    }
+    expect(forks[2]!.hasEnded).toBe(true);
+    expect(log).toContain('worker does not come up');
+    obeys = () => true;
+    await run(isReplacing);
+    expect(log.match(/worker replaced/g)).toHaveLength(1);
+    expect(forks.map(({ hasEnded }) => hasEnded)).toEqual([true, false, true, false]);
+  });
+
   it('stops all, and replaces none; its exit code is the worst of theirs', async () => {
     const supervisor = supervise(3);
     await supervisor.start();
