@@ -10,6 +10,7 @@ class FakeWorker extends EventEmitter {
   readonly told: ToWorker[] = [];
   readonly process: { pid: number | undefined; kill(): void } = { pid: 1, kill: () => this.end(null, 'SIGKILL') };
   hasEnded = false;
+  timesLetGo = 0;
   private isChannelOpen = true;
 
   constructor(private readonly obeys: (message: ToWorker, worker: FakeWorker) => boolean) {
@@ -18,6 +19,11 @@ class FakeWorker extends EventEmitter {
 
   isConnected(): boolean {
     return this.isChannelOpen;
+  }
+
+  letGo(): void {
+    if (this.isChannelOpen) throw new Error('it may have an answer left');
+    this.timesLetGo++;
   }
 
   send(message: ToWorker): void {
@@ -145,6 +151,7 @@ describe('the supervisor', () => {
     await settled();
     expect(due().map(({ delayMs }) => delayMs)).toEqual([0]);
     expect(lost).toEqual(Array(10).fill(2));
+    expect(forks.map(({ timesLetGo }) => timesLetGo)).toEqual([0, ...Array<number>(10).fill(1)]);
   });
 
   it('goes on with the others where a replacement cannot start, and tries again', async () => {
