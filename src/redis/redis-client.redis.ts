@@ -1,10 +1,11 @@
-import { type Cluster, Command, Redis } from 'ioredis';
+import { type Cluster, type Command, Redis } from 'ioredis';
 import { RelayError } from '@relay/protocol';
 import type { Logger } from '../common/logger.js';
 import { Metrics } from '../common/metrics.js';
 import { NoTracing, type Tracing } from '../common/tracing.js';
 import { firstConnection, SentinelsAsk } from './redis-connect.redis.js';
 import { OneWriteRedis } from './one-write.redis.js';
+import { PatientCommand } from './patient-command.redis.js';
 import { demandPrimary, failureOf, keepAnswering } from './redis-connection.redis.js';
 import { NotExecuted, translate } from './redis-error.redis.js';
 import { slotOf } from './redis-key.redis.js';
@@ -129,14 +130,14 @@ export class RedisClient {
 
   /** In a Cluster, one with a key goes to the key's primary, one without to any. */
   command(name: string, ...args: readonly Argument[]): Promise<unknown> {
-    return this.beginSend() ?? this.send(new Command(name, [...args], AS_TEXT));
+    return this.beginSend() ?? this.send(new PatientCommand(name, [...args], AS_TEXT));
   }
 
   /** One without a key (WAIT, PUBSUB SHARDNUMSUB), sent where the commands of `key` go. */
   commandBeside(key: string, name: string, ...args: readonly Argument[]): Promise<unknown> {
     const refused = this.beginSend();
     if (refused !== null) return refused;
-    const command = new Command(name, [...args], AS_TEXT);
+    const command = new PatientCommand(name, [...args], AS_TEXT);
     // What a Cluster goes by, and would work out from the command's own keys.
     (command as unknown as { slot: number | null }).slot = slotOf(key);
     return this.send(command);

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { replyCode } from './redis-error.redis.js';
+import { PatientCommand } from './patient-command.redis.js';
 import { ANSWER_WITHIN_MS } from './redis-target.redis.js';
 
 /** With `ANSWER_WITHIN_MS` after it, a connection that only swallows is noticed within 4.5 s. */
@@ -10,7 +11,8 @@ export function keepAnswering(redis: Redis): { stop(): void } {
   const timer = setInterval(() => {
     if (redis.status !== 'ready') return;
     const { stream } = redis;
-    redis.ping().catch((error: unknown) => {
+    const pong = redis.sendCommand(new PatientCommand('ping')) as Promise<unknown>;
+    pong.catch((error: unknown) => {
       // A refusal is an answer too.
       if (replyCode(error) === '') stream.destroy(new Error(`no answer within ${ANSWER_WITHIN_MS} ms`));
     });

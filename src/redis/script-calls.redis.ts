@@ -1,5 +1,6 @@
-import { type Cluster, Command, type Redis } from 'ioredis';
+import type { Cluster, Command, Redis } from 'ioredis';
 import { createHash } from 'node:crypto';
+import { PatientCommand } from './patient-command.redis.js';
 import { replyCode } from './redis-error.redis.js';
 import { slotOf } from './redis-key.redis.js';
 import { type Argument, type ScriptArgument, ScriptCommand, startOf, textOf } from './script-command.redis.js';
@@ -94,7 +95,9 @@ export class ScriptCalls {
     const script = name === 'eval' ? lua : digest;
     const text = textOf(keys, args);
     if (text === null) {
-      return new Command(name, [script, keys.length, ...keys, ...(args as Argument[])], { replyEncoding: encoding });
+      return new PatientCommand(name, [script, keys.length, ...keys, ...(args as Argument[])], {
+        replyEncoding: encoding,
+      });
     }
     const command = new ScriptCommand(name, startOf(name, script, text.count) + text.text, encoding);
     // What a Cluster goes by, and would work out from the arguments that this command does not have.

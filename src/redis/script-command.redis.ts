@@ -1,4 +1,4 @@
-import { Command } from 'ioredis';
+import { PatientCommand } from './patient-command.redis.js';
 
 export type Argument = string | number | Buffer;
 
@@ -35,7 +35,7 @@ export function startOf(name: 'evalsha' | 'eval', script: string, count: number)
  * A command that is its text already: for the two hundred arguments of a call, what ioredis does with each (flatten, look at its type,
  * at its length) takes as long as all the rest of it.
  */
-export class ScriptCommand extends Command {
+export class ScriptCommand extends PatientCommand {
   constructor(
     name: 'evalsha' | 'eval',
     private readonly text: string,
