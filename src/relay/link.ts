@@ -13,6 +13,11 @@ export interface Mark {
   readonly unstored: number;
 }
 
+export interface MarkOwner {
+  /** The peer has everything before it. */
+  marked(mark: Mark): void;
+}
+
 interface SentMark {
   readonly payload: string;
   readonly mark: Mark;
@@ -23,6 +28,9 @@ interface SentMark {
  * a connection that sends them many pings while they cannot write their pongs (`ws`: 60).
  */
 const MARKS_UNDER_WAY = 8;
+
+/** Until a connection listens. */
+const NOBODY: MarkOwner = { marked: () => undefined };
 
 /**
  * The sending side of one WebSocket. Frames gather during a turn and leave in one write on the socket under it: `ws` writes twice
@@ -37,7 +45,8 @@ export class Link implements Flushable {
   sent = 0;
   private mark: Mark | null = null;
   private readonly underWay: SentMark[] = [];
-  onMark: (mark: Mark) => void = ignore;
+  /** An object, not a function: a function for each connection would be kept as long as it. */
+  owner: MarkOwner = NOBODY;
 
   constructor(
     private readonly webSocket: WebSocket,
@@ -76,7 +85,7 @@ export class Link implements Flushable {
     this.schedule();
   }
 
-  /** Marks the end of this turn's flush; `onMark` hears of it once the peer has everything before it. A later mark replaces it. */
+  /** Marks the end of this turn's flush; its owner hears of it once the peer has everything before it. A later mark replaces it. */
   markAfter(mark: Mark): void {
     this.mark = mark;
     if (this.underWay.length < MARKS_UNDER_WAY) this.schedule();
@@ -88,7 +97,7 @@ export class Link implements Flushable {
     if (index < 0) return false;
     const [answered] = this.underWay.splice(0, index + 1).slice(-1);
     if (this.mark !== null) this.schedule();
-    this.onMark(answered!.mark);
+    this.owner.marked(answered!.mark);
     return true;
   }
 
@@ -104,7 +113,7 @@ export class Link implements Flushable {
     this.sent += texts.length;
     if (mark === null) this.socket.write(assemble(texts, null));
     else if (this.marks === 'pong') this.writeWithPing(texts, mark);
-    else this.socket.write(assemble(texts, null), (error) => (error ? undefined : this.onMark(mark)));
+    else this.socket.write(assemble(texts, null), (error) => (error ? undefined : this.owner.marked(mark)));
   }
 
   /** Only asks whether the peer is there. */
@@ -150,8 +159,4 @@ export class Link implements Flushable {
     this.scheduled = true;
     this.turn.schedule(this);
   }
-}
-
-function ignore(): void {
-  // Until a connection listens.
 }
