@@ -23,7 +23,7 @@ async function registered(): Promise<Sample[]> {
     isDraining: () => false,
     ledger: () => Promise.resolve(EMPTY),
   });
-  const workers = new GroupMetrics({ workers: [], listening: [], replaced: 0 });
+  const workers = new GroupMetrics({ wanted: 2, workers: [], listening: [], replaced: 0 });
   const text = (await service.text()) + (await workers.text());
   return [...text.matchAll(/^([a-z0-9_]+)(?:\{([^}]*)\})? /gm)].map(([, name = '', labels = '']) => {
     const pairs = [...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, label = '', value = '']) => [label, value] as const);

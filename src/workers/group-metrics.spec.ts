@@ -28,7 +28,7 @@ function worker() {
 
 describe('the metrics of several workers', () => {
   const [one, two] = [worker(), worker()];
-  const group = { workers: [one.process, two.process], listening: [one.process], replaced: 4 };
+  const group = { wanted: 2, workers: [one.process, two.process], listening: [one.process], replaced: 4 };
   const metrics = new GroupMetrics(group);
 
   async function read(): Promise<Map<string, number>> {
@@ -62,6 +62,7 @@ describe('the metrics of several workers', () => {
     expect(samples.get('relay_ledger_messages{state="accepted"}')).toBe(7);
     expect(samples.get('relay_store_up')).toBe(1);
     expect(samples.get('relay_workers')).toBe(1);
+    expect(samples.get('relay_workers_wanted')).toBe(2);
     expect(samples.get('relay_workers_replaced_total')).toBe(4);
   });
 

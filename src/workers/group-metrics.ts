@@ -9,6 +9,7 @@ type Metric = Awaited<ReturnType<Registry['getMetricsAsJSON']>>[number] & { read
 const ANSWER_WITHIN_MS = 2_000;
 
 export interface Group {
+  readonly wanted: number;
   readonly workers: readonly WorkerProcess[];
   readonly listening: readonly WorkerProcess[];
   readonly replaced: number;
@@ -67,10 +68,18 @@ export class GroupMetrics implements MetricsText {
     const registers = [this.registry];
     const running = new Gauge({
       name: 'relay_workers',
-      help: 'Workers that listen, of WORKERS',
+      help: 'Workers that listen',
       registers,
       collect() {
         this.set(group.listening.length);
+      },
+    });
+    const wanted = new Gauge({
+      name: 'relay_workers_wanted',
+      help: 'Workers that there are to be: WORKERS',
+      registers,
+      collect() {
+        this.set(group.wanted);
       },
     });
     const replaced = new Counter({
@@ -82,7 +91,7 @@ export class GroupMetrics implements MetricsText {
         this.inc(group.replaced);
       },
     });
-    void [running, replaced];
+    void [running, wanted, replaced];
   }
 }
 

@@ -7,6 +7,7 @@ import { stopping } from '../app/stopping.js';
 import { Logger } from '../common/logger.js';
 import type { Settings } from '../common/settings.js';
 import { listenForScrapes, MetricsServer } from '../metrics/metrics.server.js';
+import { ConnectionUnderWay } from './connection-under-way.js';
 import { GroupMetrics } from './group-metrics.js';
 import { WORKER_MARK } from './worker-mark.js';
 import { Supervisor } from './supervisor.js';
@@ -55,5 +56,14 @@ function prepareForks(): () => Forked {
   cluster.schedulingPolicy = cluster.SCHED_RR;
   const exec = fileURLToPath(new URL('../main.js', import.meta.url));
   cluster.setupPrimary({ exec, args: [], execArgv: process.execArgv });
-  return () => cluster.fork(WORKER_MARK);
+  return () => {
+    const worker = cluster.fork(WORKER_MARK);
+    const connection = new ConnectionUnderWay(worker.process);
+    const letGo = (): void => {
+      connection.close();
+      // Node does that too, but where it does not tell of the end of the channel.
+      worker.disconnect();
+    };
+    return Object.assign(worker, { letGo });
+  };
 }

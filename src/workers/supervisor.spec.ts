@@ -10,6 +10,7 @@ class FakeWorker extends EventEmitter {
   readonly told: ToWorker[] = [];
   readonly process: { pid: number | undefined; kill(): void } = { pid: 1, kill: () => this.end(null, 'SIGKILL') };
   hasEnded = false;
+  timesLetGo = 0;
   private isChannelOpen = true;
 
   constructor(private readonly obeys: (message: ToWorker, worker: FakeWorker) => boolean) {
@@ -18,6 +19,11 @@ class FakeWorker extends EventEmitter {
 
   isConnected(): boolean {
     return this.isChannelOpen;
+  }
+
+  letGo(): void {
+    if (this.isChannelOpen) throw new Error('it may have an answer left');
+    this.timesLetGo++;
   }
 
   send(message: ToWorker): void {
@@ -145,6 +151,7 @@ describe('the supervisor', () => {
     await settled();
     expect(due().map(({ delayMs }) => delayMs)).toEqual([0]);
     expect(lost).toEqual(Array(10).fill(2));
+    expect(forks.map(({ timesLetGo }) => timesLetGo)).toEqual([0, ...Array<number>(10).fill(1)]);
   });
 
   it('goes on with the others where a replacement cannot start, and tries again', async () => {
@@ -220,6 +227,31 @@ describe('the supervisor', () => {
     import.meta.jest.useRealTimers();
     expect(forks.map(({ hasEnded }) => hasEnded)).toEqual([true, false]);
     expect(log).toContain('worker does not answer');
+  });
+
+  it('ends a replacement that does not come up within two minutes, and tries again', async () => {
+    await supervise(2).start();
+    obeys = (message) => message.type !== 'begin';
+    forks[0]!.end(null, 'SIGKILL');
+    await settled();
+    const isReplacing = (one: { delayMs: number }): boolean => one.delayMs !== 10_000;
+    const run = async (which: (one: { delayMs: number }) => boolean): Promise<void> => {
+      const some = timers.filter(which);
+      timers = timers.filter((one) => !which(one));
+      for (const { run } of some) run();
+      await settled();
+    };
+    await run(isReplacing);
+    for (let i = 0; i < 12; i++) {
+      expect(forks[2]!.hasEnded).toBe(false);
+      await run((one) => !isReplacing(one));
+    }
+    expect(forks[2]!.hasEnded).toBe(true);
+    expect(log).toContain('worker does not come up');
+    obeys = () => true;
+    await run(isReplacing);
+    expect(log.match(/worker replaced/g)).toHaveLength(1);
+    expect(forks.map(({ hasEnded }) => hasEnded)).toEqual([true, false, true, false]);
   });
 
   it('stops all, and replaces none; its exit code is the worst of theirs', async () => {

@@ -28,6 +28,8 @@ const HEALTH_EVERY_MS = 100;
 const PING_EVERY_MS = 10_000;
 /** In a row; as often as a liveness probe would ask before it has a process killed. */
 const UNANSWERED_PINGS = 3;
+/** Pings for which a replacement does not listen yet. A start takes seconds, and one that fails ends by itself. */
+const PINGS_OF_A_START = 12;
 
 interface Place {
   readonly number: number;
@@ -35,6 +37,7 @@ interface Place {
   /** How often in a row it did not live for long. */
   losses: number;
   startedAt: number;
+  /** Pings in a row to a worker that listens, or at which it did not listen yet. */
   unanswered: number;
 }
 
@@ -56,6 +59,11 @@ export class Supervisor implements WorkerEvents {
   /** Those that run. */
   get workers(): readonly WorkerProcess[] {
     return this.places.flatMap(({ worker }) => worker ?? []);
+  }
+
+  /** How many there are to be. */
+  get wanted(): number {
+    return this.options.count;
   }
 
   get listening(): readonly WorkerProcess[] {
@@ -148,7 +156,7 @@ export class Supervisor implements WorkerEvents {
   private async askHealth(): Promise<GroupHealth> {
     const answers = await Promise.all(this.listening.map((worker) => worker.ask('health', HEALTH_WITHIN_MS)));
     const processes = answers.filter((answer): answer is ProcessHealth => Boolean(answer));
-    return { wanted: this.options.count, processes };
+    return { wanted: this.wanted, processes };
   }
 
   private launch(place: Place): WorkerProcess {
@@ -197,6 +205,7 @@ export class Supervisor implements WorkerEvents {
       .then(() => worker.listen())
       .then(
         () => {
+          place.unanswered = 0;
           this.accepting();
           this.options.logger.info('worker replaced', { worker: place.number, pid: worker.pid });
         },
@@ -208,17 +217,25 @@ export class Supervisor implements WorkerEvents {
   private watch(): void {
     this.options.after(PING_EVERY_MS, () => {
       if (this.isStopping) return;
-      for (const place of this.places) if (place.worker?.isListening === true) void this.ping(place, place.worker);
+      for (const place of this.places) if (place.worker !== null) this.watchOne(place, place.worker);
       this.watch();
     });
+  }
+
+  private watchOne(place: Place, worker: WorkerProcess): void {
+    if (worker.isListening) void this.ping(place, worker);
+    else if (++place.unanswered >= PINGS_OF_A_START) this.end(place, worker, 'worker does not come up');
   }
 
   private async ping(place: Place, worker: WorkerProcess): Promise<void> {
     const answer = await worker.ask('ping', PING_EVERY_MS / 2);
     if (place.worker !== worker) return;
     place.unanswered = answer === undefined ? place.unanswered + 1 : 0;
-    if (place.unanswered < UNANSWERED_PINGS) return;
-    this.options.logger.error('worker does not answer', undefined, { worker: place.number, pid: worker.pid });
+    if (place.unanswered >= UNANSWERED_PINGS) this.end(place, worker, 'worker does not answer');
+  }
+
+  private end(place: Place, worker: WorkerProcess, why: string): void {
+    this.options.logger.error(why, undefined, { worker: place.number, pid: worker.pid });
     worker.kill();
   }
 }

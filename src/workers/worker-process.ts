@@ -9,6 +9,8 @@ export interface Forked {
   readonly process: { readonly pid?: number | undefined; kill(signal: NodeJS.Signals): unknown };
   send(message: ToWorker, done: (error: Error | null) => void): unknown;
   isConnected(): boolean;
+  /** Leaves it alone, after its end: no connection goes to it any more, and none is on its way. */
+  letGo(): void;
   on(event: 'message', listener: (message: ToPrimary) => void): unknown;
   on(event: 'exit', listener: (code: number | null, signal: NodeJS.Signals | null) => void): unknown;
   on(event: 'error', listener: (error: Error) => void): unknown;
@@ -151,6 +153,7 @@ export class WorkerProcess {
     // A few turns at most: the system closes its end of the channel before it tells of the exit.
     do await setImmediate();
     while (this.forked.isConnected());
+    this.forked.letGo();
     return ended;
   }
 

@@ -6,12 +6,11 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
+import { WebSocket } from 'ws';
 import { addressOf, ClassicClient } from '../support/classic-client.js';
 import { Device } from '../support/device.js';
 import { eventually, type RedisServer, usesRedis } from '../support/redis-server.js';
 import { isAlive, WorkerGroup } from '../support/worker-group.js';
-
-import.meta.jest.setTimeout(180_000);
 
 const PATIENCE_MS = 45_000;
 const ALICE = addressOf(1);
@@ -231,6 +230,34 @@ describe('several workers', () => {
       expect([...taken].sort()).toEqual([...ids].sort());
       expect(group.linesOf('worker ended').map(({ signal }) => signal)).toEqual(['SIGKILL', 'SIGKILL']);
       expect(group.hasEnded).toBe(false);
+    });
+
+    it('leave nobody without an answer who comes while one is killed', async () => {
+      launch({ MAX_CONNECTIONS_PER_IP: '1000' });
+      const url = await group.wsUrl();
+      await bothPids();
+      let [isOver, comings] = [false, 0];
+      const come = async (): Promise<void> => {
+        while (!isOver) {
+          const socket = new WebSocket(url);
+          // Refused or cut off is an answer too.
+          await once(
+            socket.on('error', () => undefined),
+            'open',
+          ).catch(() => undefined);
+          socket.terminate();
+          comings++;
+        }
+      };
+      const all = range(20).map(come);
+      for (const kill of range(5)) {
+        const before = comings;
+        await until('many to come', () => Promise.resolve(comings > before + 100));
+        process.kill((await bothPids())[kill % 2]!, 'SIGKILL');
+        await group.logged('worker replaced', kill);
+      }
+      isOver = true;
+      await Promise.all(all);
     });
 
     it('drain it on a SIGTERM of its own, and replace it', async () => {

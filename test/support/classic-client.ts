@@ -33,7 +33,7 @@ export class ClassicClient {
   /** Open, and not signed in. */
   static async connect(url: string, options: ClientOptions & { address?: string } = {}): Promise<ClassicClient> {
     const { address = '', ...socketOptions } = options;
-    const client = new ClassicClient(new WebSocket(url, socketOptions), address);
+    const client = new ClassicClient(new WebSocket(url, { handshakeTimeout: PATIENCE_MS, ...socketOptions }), address);
     await once(client.socket, 'open');
     return client;
   }
@@ -122,8 +122,10 @@ export class ClassicClient {
       };
       const timer = setTimeout(() => {
         this.watchers.delete(watch);
-        const seen = this.frames.slice(-5).map((frame) => JSON.stringify(frame).slice(0, 200));
-        reject(new Error(`waited for ${what}; closed: ${this.closeCode}; last frames: ${seen.join(' ')}`));
+        const short = (frames: readonly Frame[]): string =>
+          frames.map((frame) => JSON.stringify(frame).slice(0, 200)).join(' ');
+        const seen = `errors: ${short(this.ofType('error').slice(-5))}; last frames: ${short(this.frames.slice(-5))}`;
+        reject(new Error(`waited for ${what}; closed: ${this.closeCode}; ${seen}`));
       }, PATIENCE_MS);
       this.watchers.add(watch);
     });
