@@ -417,7 +417,7 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting, Inbox
     if (this.state === 'closed') return;
     if (this.state !== 'open') {
       const deadline = this.signIn?.deadline ?? null;
-      if (deadline === null ? this.liveness.isSignInOverdue(now) : now >= deadline) this.close(4408);
+      if (deadline === null ? this.liveness.isSignInOverdue(now, this.startedAt) : now >= deadline) this.close(4408);
       return;
     }
     this.reader?.readOn();

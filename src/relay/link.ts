@@ -29,6 +29,8 @@ interface SentMark {
  */
 const MARKS_UNDER_WAY = 8;
 
+const NONE: readonly string[] = [];
+
 /** Until a connection listens. */
 const NOBODY: MarkOwner = { marked: () => undefined };
 
@@ -38,13 +40,15 @@ const NOBODY: MarkOwner = { marked: () => undefined };
  * compression, writes at once and keeps nothing back.
  */
 export class Link implements Flushable {
-  private texts: string[] = [];
+  /** Those of this turn; none between turns: a list that waits empty costs each connection as much as a full one. */
+  private texts: string[] | null = null;
   private queuedChars = 0;
   private scheduled = false;
   /** Frames. */
   sent = 0;
   private mark: Mark | null = null;
-  private readonly underWay: SentMark[] = [];
+  /** Oldest first. */
+  private underWay: SentMark[] | null = null;
   /** An object, not a function: a function for each connection would be kept as long as it. */
   owner: MarkOwner = NOBODY;
 
@@ -80,7 +84,8 @@ export class Link implements Flushable {
   }
 
   send(text: string): void {
-    this.texts.push(text);
+    if (this.texts === null) this.texts = [text];
+    else this.texts.push(text);
     this.queuedChars += text.length;
     this.schedule();
   }
@@ -88,25 +93,28 @@ export class Link implements Flushable {
   /** Marks the end of this turn's flush; its owner hears of it once the peer has everything before it. A later mark replaces it. */
   markAfter(mark: Mark): void {
     this.mark = mark;
-    if (this.underWay.length < MARKS_UNDER_WAY) this.schedule();
+    if (this.mayMark) this.schedule();
   }
 
   /** A pong came. True if it answers one of our marks, and with it all earlier ones (RFC 6455 §5.5.3). */
   ponged(payload: string): boolean {
-    const index = this.underWay.findIndex((sent) => sent.payload === payload);
-    if (index < 0) return false;
-    const [answered] = this.underWay.splice(0, index + 1).slice(-1);
+    const { underWay } = this;
+    const index = underWay?.findIndex((sent) => sent.payload === payload) ?? -1;
+    if (underWay === null || index < 0) return false;
+    const { mark } = underWay[index]!;
+    if (index === underWay.length - 1) this.underWay = null;
+    else underWay.splice(0, index + 1);
     if (this.mark !== null) this.schedule();
-    this.owner.marked(answered!.mark);
+    this.owner.marked(mark);
     return true;
   }
 
   flush(): void {
     this.scheduled = false;
-    const { texts } = this;
-    const mark = this.underWay.length < MARKS_UNDER_WAY ? this.mark : null;
-    if (texts.length === 0 && mark === null) return;
-    this.texts = [];
+    const mark = this.mayMark ? this.mark : null;
+    if (this.texts === null && mark === null) return;
+    const texts = this.texts ?? NONE;
+    this.texts = null;
     this.queuedChars = 0;
     if (mark !== null) this.mark = null;
     if (!this.isOpen) return;
@@ -150,8 +158,13 @@ export class Link implements Flushable {
 
   private writeWithPing(texts: readonly string[], mark: Mark): void {
     const payload = mark.unstored === 0 ? (mark.upTo ?? '') : `${mark.upTo ?? ''}/${mark.unstored}`;
-    this.underWay.push({ payload, mark });
+    if (this.underWay === null) this.underWay = [{ payload, mark }];
+    else this.underWay.push({ payload, mark });
     this.socket.write(assemble(texts, payload));
+  }
+
+  private get mayMark(): boolean {
+    return this.underWay === null || this.underWay.length < MARKS_UNDER_WAY;
   }
 
   private schedule(): void {
