@@ -40,7 +40,9 @@ export class RelayGateway implements OnGatewayConnection, ClientSocketHost {
     const { network } = webSocket;
     const link = new Link(webSocket, tcp, this.turn, this.settings.classicAck);
     const signIn = new SignIn(this.auth, { network, host: request.headers.host });
-    const connection = new Connection(`${this.node}-${++this.count}`, link, this.relay, signIn, network);
+    // Joined, not added: what is added keeps its parts.
+    const id = [this.node, ++this.count].join('-');
+    const connection = new Connection(id, link, this.relay, signIn, network);
     this.connections.add(connection);
     this.metrics.connectionsOpened.add('opened');
     FrameReader.attach(webSocket, connection);
