@@ -53,6 +53,7 @@ export class ClientSocket extends WebSocket {
     this.requestId = requestId;
     (tcp as OwnedSocket)[OWNER] = connection;
     tcp.on('drain', drained);
+    letGoOfTimer(tcp);
   }
 
   // At most two, as `ws` has it: an array of them would be made for each pong.
@@ -97,4 +98,14 @@ type OwnedSocket = Duplex & { [OWNER]?: Connection };
 /** One for all sockets. */
 function drained(this: OwnedSocket): void {
   this[OWNER]?.drained();
+}
+
+/**
+ * Node keeps the timer that watched over the HTTP request, though `ws` has ended it: 150 bytes, and with each read and write a
+ * look whether it must begin anew. Without it the socket is as one that never had any. Should Node be another inside one day,
+ * nothing happens.
+ */
+function letGoOfTimer(tcp: Socket): void {
+  const timer = Object.getOwnPropertySymbols(tcp).find(({ description }) => description === 'timeout');
+  if (timer !== undefined && tcp.timeout === 0) (tcp as unknown as Record<symbol, unknown>)[timer] = null;
 }
