@@ -8,8 +8,8 @@ const MAX_LAST_SEEN = 100_000;
 const NEVER_SEEN: PresenceStatus = { online: false, lastSeen: null };
 
 export class MemoryPresenceRepository extends PresenceRepository {
-  /** Mostly one each, so a list: a set costs five times as much. */
-  private readonly connections = new Map<Address, string[]>();
+  /** Mostly one each, and so without a list of them. */
+  private readonly connections = new Map<Address, string | readonly string[]>();
   private readonly hidden = new Set<Address>();
   private readonly lastSeen = new Map<Address, number>();
 
@@ -22,19 +22,17 @@ export class MemoryPresenceRepository extends PresenceRepository {
 
   override connected(address: Address, connection: string): Promise<boolean> {
     const before = this.looksOnline(address);
-    const known = this.connections.get(address);
-    if (known === undefined) this.connections.set(address, [connection]);
-    else if (!known.includes(connection)) known.push(connection);
+    const others = this.connectionsOf(address).filter((known) => known !== connection);
+    this.connections.set(address, others.length === 0 ? connection : [...others, connection]);
     this.lastSeen.delete(address);
     return Promise.resolve(this.looksOnline(address) !== before);
   }
 
   override disconnected(address: Address, connection: string): Promise<boolean> {
-    const known = this.connections.get(address);
-    const index = known?.indexOf(connection) ?? -1;
-    if (known === undefined || index < 0) return Promise.resolve(false);
-    known.splice(index, 1);
-    if (known.length > 0) return Promise.resolve(false);
+    const known = this.connectionsOf(address);
+    const others = known.filter((other) => other !== connection);
+    if (others.length > 0) this.connections.set(address, others);
+    if (others.length > 0 || known.length === 0) return Promise.resolve(false);
     const before = this.looksOnline(address);
     this.connections.delete(address);
     this.lastSeen.set(address, this.clock.now());
@@ -71,6 +69,11 @@ export class MemoryPresenceRepository extends PresenceRepository {
 
   override stop(): Promise<readonly Address[]> {
     return Promise.resolve([]);
+  }
+
+  private connectionsOf(address: Address): readonly string[] {
+    const known = this.connections.get(address);
+    return typeof known === 'object' ? known : known === undefined ? [] : [known];
   }
 
   private forgetLongestGone(): void {

@@ -29,7 +29,7 @@ import { type LoadBeside, PendingLoad, type Tally } from './pending-load.memory.
 import { RECORD_COST_BYTES, type RememberedMessage, RememberedMessages } from './remembered-messages.memory.js';
 import { SilencedSequences } from './silenced-sequences.memory.js';
 
-/** Both clocks at one moment: the wall's for people and ids, the monotonic one for expiry. */
+/** Both clocks at one moment, in whole ms: the wall's for people and ids, the monotonic one for expiry. */
 export interface Instant {
   readonly wallMs: number;
   readonly monotonicMs: number;
@@ -67,18 +67,21 @@ export const MAILBOX_COST_BYTES = 1_000;
 /** Longer than a `delivered` can be late. */
 const READ_KEPT_MS = 120_000;
 
+/** One for all mailboxes without entries, and so nothing may be put into it. */
+const EMPTY = Object.freeze<Stored[]>([]) as Stored[];
 const NOTHING: readonly number[] = [];
+const NOTHING_PENDING = { messages: 0, bytes: 0 };
 const BLOCKED: Appended = { kind: 'blocked' };
 const NO_GHOSTS: LoadBeside = { all: { messages: 0, bytes: 0 }, own: { messages: 0, bytes: 0 } };
 
-/** One mailbox of `MemoryQueueRepository`. Maps are made when first needed: most mailboxes of connected users are empty. */
+/** One mailbox of `MemoryQueueRepository`. What holds entries is made when first needed: most mailboxes of connected users are empty. */
 export class Mailbox {
-  private log: Stored[] = [];
+  private log: Stored[] = EMPTY;
   private devices: Device[] = [];
-  private readonly remembered: RememberedMessages;
-  private readonly pendingLoad: PendingLoad;
+  private remembered: RememberedMessages | null = null;
+  private pendingLoad: PendingLoad | null = null;
   /** Ahead of `furthest` and owed no `delivered`: expired, dropped, or read before they were acknowledged. */
-  private readonly silenced = new SilencedSequences();
+  private silenced: SilencedSequences | null = null;
 
   /** Of messages whose `read` was stored of late: when, by peer and messageId, oldest first. */
   private reads: Map<string, number> | null = null;
@@ -95,7 +98,8 @@ export class Mailbox {
   private droppedUpTo = 0;
   private messagesInLog = 0;
   private bytesInLog = 0;
-  private nextExpiry = Infinity;
+  /** `null`: nothing will. */
+  private nextExpiry: number | null = null;
   private touchedAt: number;
   private claims = 0;
 
@@ -106,17 +110,15 @@ export class Mailbox {
     now: Instant,
   ) {
     this.touchedAt = now.monotonicMs;
-    this.pendingLoad = new PendingLoad(tally);
-    this.remembered = new RememberedMessages(tally);
   }
 
   /** Messages that no device has acknowledged. */
   get pendingMessages(): number {
-    return this.pendingLoad.messages;
+    return this.pendingLoad?.messages ?? 0;
   }
 
   load(): MailboxLoad {
-    const { messages, bytes } = this.pendingLoad;
+    const { messages, bytes } = this.pendingLoad ?? NOTHING_PENDING;
     const first = messages === 0 ? undefined : this.firstPending();
     return { address: this.address, messages, bytes, oldestAt: first?.queuedAt ?? null };
   }
@@ -132,7 +134,7 @@ export class Mailbox {
     const print = quickFingerprint(message.content);
     const { from, messageId, content, timestamp } = message;
     const isBlocked = this.rules.screen.blocks(this.address, from);
-    const known = this.remembered.find(from, messageId);
+    const known = this.remembered?.find(from, messageId);
     if (known !== undefined) return this.repeated(known, print, isBlocked, message);
     const ghost = isBlocked ? this.ghosts?.find(from, messageId) : undefined;
     // As if it were stored, a repeat and another content with the same id included.
@@ -143,11 +145,13 @@ export class Mailbox {
     const bytes = Buffer.byteLength(content);
     if (bytes + ENTRY_COST_BYTES + RECORD_COST_BYTES > roomBytes) return { kind: 'refused', code: 'store_unavailable' };
     const isKnown = (peer: Address): boolean => this.rules.screen.knows(this.address, peer);
-    if (this.pendingLoad.isOverStrangers(from, bytes, limits, isKnown, beside)) {
+    const pendingLoad = (this.pendingLoad ??= new PendingLoad(this.tally));
+    if (pendingLoad.isOverStrangers(from, bytes, limits, isKnown, beside)) {
       return { kind: 'refused', code: 'stranger_share_full' };
     }
-    const obstacle = this.pendingLoad.obstacle(from, bytes, limits, beside);
-    if (obstacle !== null && !this.makeRoom(from, bytes, limits, beside)) return { kind: 'refused', code: obstacle };
+    const obstacle = pendingLoad.obstacle(from, bytes, limits, beside);
+    if (obstacle !== null && !this.makeRoom(pendingLoad, from, bytes, limits, beside))
+      return { kind: 'refused', code: obstacle };
     if (isBlocked) {
       this.addGhost({ from, messageId, fingerprint: print, bytes, expiresAt: now.monotonicMs + message.ttlMs });
       this.touchedAt = now.monotonicMs;
@@ -171,12 +175,12 @@ export class Mailbox {
     this.messagesInLog++;
     this.bytesInLog += bytes;
     this.tally.accepted++;
-    this.pendingLoad.add(from, bytes);
+    pendingLoad.add(from, bytes);
     this.boundLog(limits);
     const sequence = this.last;
     const record = { from, messageId, sequence, id, fingerprint: print, read: false, lost: false, hidden: false };
-    this.remembered.add(record, this.furthest);
-    return { kind: 'stored', entry, isHeldElsewhere: false, isNearlyFull: this.pendingLoad.isNearlyFull(limits) };
+    (this.remembered ??= new RememberedMessages(this.tally)).add(record, this.furthest);
+    return { kind: 'stored', entry, isHeldElsewhere: false, isNearlyFull: pendingLoad.isNearlyFull(limits) };
   }
 
   appendReceipts(receipts: readonly Receipt[], maxReceipts: number, ttlMs: number, now: Instant): ReceiptEntry[] {
@@ -276,12 +280,12 @@ export class Mailbox {
   }
 
   markRead(from: Address, messageId: string): ReadMark {
-    const known = this.remembered.find(from, messageId);
+    const known = this.remembered?.find(from, messageId);
     if (known === undefined || known.lost || this.rules.screen.blocks(this.address, from)) return { kind: 'unknown' };
     if (known.read) return { kind: 'repeat' };
     known.read = true;
     const isTaken = known.sequence <= this.furthest;
-    if (!isTaken) this.silenced.add(known.sequence);
+    if (!isTaken) this.silence(known.sequence);
     // It was taken while its sender was blocked, who was not told so.
     const wasAcknowledged = isTaken && !known.hidden;
     if (known.hidden) this.ghosts?.cancel(from, messageId);
@@ -345,14 +349,14 @@ export class Mailbox {
 
   /** The mailbox itself is forgotten. */
   release(): void {
-    this.remembered.forgetAll();
+    this.remembered?.forgetAll();
     this.ghosts?.forgetAll();
   }
 
   /** Removes what has expired, from its instant on: whoever looks at the log calls this first. */
   expireDue(now: Instant): void {
     this.expireGhosts(now);
-    if (now.monotonicMs < this.nextExpiry) return;
+    if (this.nextExpiry === null || now.monotonicMs < this.nextExpiry) return;
     this.touchedAt = now.monotonicMs;
     this.remove(({ entry, expiresAt }) => {
       if (expiresAt > now.monotonicMs) return true;
@@ -392,15 +396,21 @@ export class Mailbox {
   }
 
   /** Drops the oldest pending messages where the policy allows it: a sender beyond its share pays with its own. */
-  private makeRoom(from: Address, bytes: number, limits: MailboxLimits, beside?: LoadBeside): boolean {
+  private makeRoom(
+    pendingLoad: PendingLoad,
+    from: Address,
+    bytes: number,
+    limits: MailboxLimits,
+    beside?: LoadBeside,
+  ): boolean {
     if (limits.overflow !== 'drop_oldest' || bytes > limits.maxBytes) return false;
     if (beside !== undefined) {
       // Nothing real gives way to a ghost.
-      this.ghosts?.dropOldest(this.pendingLoad.isOverShare(from, bytes, limits, beside) ? from : null);
+      this.ghosts?.dropOldest(pendingLoad.isOverShare(from, bytes, limits, beside) ? from : null);
       return true;
     }
     do {
-      const ownOnly = this.pendingLoad.isOverShare(from, bytes, limits);
+      const ownOnly = pendingLoad.isOverShare(from, bytes, limits);
       const victim = this.log.find(
         ({ entry }) => entry.kind === 'message' && entry.sequence > this.furthest && (!ownOnly || entry.from === from),
       );
@@ -408,7 +418,7 @@ export class Mailbox {
       this.droppedUpTo = Math.max(this.droppedUpTo, victim.entry.sequence);
       this.remove((stored) => stored !== victim);
       this.tally.dropped++;
-    } while (this.pendingLoad.obstacle(from, bytes, limits) !== null);
+    } while (pendingLoad.obstacle(from, bytes, limits) !== null);
     return true;
   }
 
@@ -447,9 +457,10 @@ export class Mailbox {
   }
 
   private push(stored: Stored): void {
-    this.log.push(stored);
+    if (this.log === EMPTY) this.log = [stored];
+    else this.log.push(stored);
     this.tally.bytes += costOf(stored);
-    if (stored.expiresAt < this.nextExpiry) this.nextExpiry = stored.expiresAt;
+    if (this.nextExpiry === null || stored.expiresAt < this.nextExpiry) this.nextExpiry = stored.expiresAt;
   }
 
   private register(id: DeviceId, now: Instant): Device {
@@ -481,11 +492,11 @@ export class Mailbox {
       const { entry, bytes, expiresAt } = this.log[i]!;
       if (entry.sequence > sequence) break;
       if (entry.kind !== 'message') continue;
-      this.pendingLoad.remove(entry.from, bytes);
+      this.pendingLoad?.remove(entry.from, bytes);
       this.tally.acknowledged++;
       if (this.hides(entry, bytes, expiresAt)) hidden.push(entry.sequence);
     }
-    const silent = this.silenced.takeUpTo(sequence);
+    const silent = this.silenced?.takeUpTo(sequence) ?? NOTHING;
     this.furthest = sequence;
     this.furthestId = upTo;
     return hidden.length === 0 ? silent : [...silent, ...hidden];
@@ -494,7 +505,7 @@ export class Mailbox {
   /** Whoever is blocked is not told that somebody took what came before, nor finds out: it looks as if it still waited. */
   private hides({ from, messageId }: MessageEntry, bytes: number, expiresAt: number): boolean {
     if (!this.rules.screen.blocks(this.address, from)) return false;
-    const known = this.remembered.find(from, messageId);
+    const known = this.remembered?.find(from, messageId);
     // Of what was read before the block, it knows.
     if (known === undefined || known.read) return false;
     known.hidden = true;
@@ -540,17 +551,17 @@ export class Mailbox {
       this.bytesInLog -= stored.bytes;
       this.tally.bytes -= costOf(stored);
     }
-    if (count === this.log.length) this.log = [];
+    if (count === this.log.length) this.log = EMPTY;
     else this.log.splice(0, count);
-    if (this.log.length === 0) this.nextExpiry = Infinity;
+    if (this.log.length === 0) this.nextExpiry = null;
   }
 
   /** Takes entries out anywhere, pending ones included, which are then lost. */
   private remove(keep: (stored: Stored) => boolean): void {
-    this.nextExpiry = Infinity;
+    this.nextExpiry = null;
     this.log = this.log.filter((stored) => {
       if (keep(stored)) {
-        this.nextExpiry = Math.min(this.nextExpiry, stored.expiresAt);
+        this.nextExpiry = Math.min(this.nextExpiry ?? Infinity, stored.expiresAt);
         return true;
       }
       this.tally.bytes -= costOf(stored);
@@ -559,13 +570,17 @@ export class Mailbox {
       this.messagesInLog--;
       this.bytesInLog -= bytes;
       if (entry.sequence > this.furthest) {
-        this.pendingLoad.remove(entry.from, bytes);
-        const known = this.remembered.find(entry.from, entry.messageId);
+        this.pendingLoad?.remove(entry.from, bytes);
+        const known = this.remembered?.find(entry.from, entry.messageId);
         if (known !== undefined) known.lost = true;
-        this.silenced.add(entry.sequence);
+        this.silence(entry.sequence);
       }
       return false;
     });
+  }
+
+  private silence(sequence: number): void {
+    (this.silenced ??= new SilencedSequences()).add(sequence);
   }
 
   private indexAfter(sequence: number): number {

@@ -236,6 +236,7 @@ export class MemoryQueueRepository extends QueueRepository {
 
   private instant(): Instant {
     const { clock } = this.options;
-    return { wallMs: clock.now(), monotonicMs: clock.monotonic() };
+    // Other numbers take 16 bytes of their own in everything that keeps them.
+    return { wallMs: clock.now(), monotonicMs: Math.trunc(clock.monotonic()) };
   }
 }

@@ -133,7 +133,7 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting, Inbox
     this.startedAt = host.now();
     this.inbox = new Inbox(link, this, host);
     this.liveness = new Liveness(this.startedAt);
-    link.onMark = (mark) => this.marked(mark);
+    link.owner = this;
   }
 
   get address(): Address | null {
@@ -417,7 +417,7 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting, Inbox
     if (this.state === 'closed') return;
     if (this.state !== 'open') {
       const deadline = this.signIn?.deadline ?? null;
-      if (deadline === null ? this.liveness.isSignInOverdue(now) : now >= deadline) this.close(4408);
+      if (deadline === null ? this.liveness.isSignInOverdue(now, this.startedAt) : now >= deadline) this.close(4408);
       return;
     }
     this.reader?.readOn();
@@ -592,7 +592,7 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting, Inbox
     this.host.acknowledge(this, this.room, upTo);
   }
 
-  private marked({ upTo, unstored }: Mark): void {
+  marked({ upTo, unstored }: Mark): void {
     if (this.state !== 'open' || this.room === null) return;
     this.unstored?.arrivedUpTo(unstored);
     this.liveness.progressed(this.host.now());

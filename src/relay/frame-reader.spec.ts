@@ -45,7 +45,7 @@ async function events(pieces: readonly Buffer[], isQuick: boolean): Promise<{ se
     quick++;
     seen.push(`false ${Buffer.from(text).toString('hex')}`);
   };
-  if (isQuick) FrameReader.before(receiver, onText);
+  if (isQuick) FrameReader.before(receiver, { receive: onText });
   for (const piece of pieces) {
     receiver.write(Buffer.from(piece));
     // Nothing more is written to it then.
@@ -111,7 +111,7 @@ describe('reading whole text frames before ws', () => {
   it('knows the receiver that every connection has', () => {
     const receiver = new WsReceiver({ ...WEBSOCKET_OPTIONS, isServer: true });
     const plain = receiver.write;
-    FrameReader.attach({ _receiver: receiver } as unknown as ws.WebSocket, () => undefined);
+    FrameReader.attach({ _receiver: receiver } as unknown as ws.WebSocket, { receive: () => undefined });
     expect(receiver.write).not.toBe(plain);
   });
 

@@ -1,3 +1,4 @@
+import { Writable } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { unmask } from './unmask.js';
 
@@ -12,7 +13,18 @@ export interface Receiver {
   /** The opcode of the message whose fragments are coming, or 0. */
   readonly _fragmented: number;
   readonly _maxPayload: number;
+  [READER]?: FrameReader;
 }
+
+/** Who gets the texts. */
+export interface TextOwner {
+  receive(text: string): void;
+}
+
+/** Of a receiver: who reads before it. */
+const READER = Symbol('reader');
+/** That of the receiver, a stream that adds nothing to it. */
+const { write } = Writable.prototype as unknown as Pick<Receiver, 'write'>;
 
 const WHOLE_TEXT = 0x81;
 const FIN = 0x80;
@@ -36,19 +48,23 @@ export class FrameReader {
 
   private constructor(
     private readonly receiver: Receiver,
-    private readonly toWs: (chunk: Buffer) => boolean,
-    private readonly onText: (text: string) => void,
+    private readonly owner: TextOwner,
   ) {}
 
   /** Before the socket has brought anything. Should `ws` be another inside one day, it reads everything: a test says so. */
-  static attach(webSocket: WebSocket, onText: (text: string) => void): void {
+  static attach(webSocket: WebSocket, owner: TextOwner): void {
     const { _receiver: receiver } = webSocket as unknown as { _receiver?: Receiver };
-    if (receiver !== undefined && isAsKnown(receiver)) FrameReader.before(receiver, onText);
+    if (receiver !== undefined && isAsKnown(receiver)) FrameReader.before(receiver, owner);
   }
 
-  static before(receiver: Receiver, onText: (text: string) => void): void {
-    const reader = new FrameReader(receiver, receiver.write.bind(receiver), onText);
-    receiver.write = (chunk) => reader.read(chunk);
+  static before(receiver: Receiver, owner: TextOwner): void {
+    receiver[READER] = new FrameReader(receiver, owner);
+    receiver.write = FrameReader.write;
+  }
+
+  /** One for all receivers: a function for each would be kept as long as it. */
+  private static write(this: Receiver, chunk: Buffer): boolean {
+    return this[READER]!.read(chunk);
   }
 
   /** As `write` of a stream: false where nothing more should come for now. */
@@ -94,8 +110,12 @@ export class FrameReader {
       unmask(chunk, start, end);
       return false;
     }
-    this.onText(text);
+    this.owner.receive(text);
     return true;
+  }
+
+  private toWs(chunk: Buffer): boolean {
+    return write.call(this.receiver, chunk);
   }
 
   /** Once for each frame: to put one together that comes in many small pieces would cost more with each. */
@@ -107,9 +127,10 @@ export class FrameReader {
   }
 }
 
-function isAsKnown({ _state, _bufferedBytes, _fragmented, _errored, _maxPayload }: Receiver): boolean {
+function isAsKnown(receiver: Receiver): boolean {
+  const { _state, _bufferedBytes, _fragmented, _errored, _maxPayload } = receiver;
   const numbers = [_state, _bufferedBytes, _fragmented, _maxPayload];
-  return numbers.every(Number.isInteger) && _maxPayload > 0 && !_errored;
+  return receiver.write === write && numbers.every(Number.isInteger) && _maxPayload > 0 && !_errored;
 }
 
 /** Where the text frame at `at` ends; `FOREIGN` where it is no such frame, or none that is allowed. */

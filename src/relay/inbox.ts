@@ -13,6 +13,8 @@ export const STORE_PATIENCE_MS = 4_000;
 /** Frames of one connection that are handled before the others have their turn. */
 export const FRAMES_PER_TURN = 32;
 
+const NONE: readonly string[] = [];
+
 /** Whose inbox it is. */
 export interface InboxOwner {
   /** It may be its turn again: what `mayHandleNext` allows is to be handled. */
@@ -26,16 +28,17 @@ export interface InboxOwner {
 export class Inbox implements Flushable {
   /** On their way to the store. */
   sends = 0;
-  private texts: string[] = [];
+  /** Made when first needed, as the next. */
+  private texts: string[] | null = null;
   /** When each of them came, monotonic ms. */
-  private cameAt: number[] = [];
+  private cameAt: number[] | null = null;
   private handledInTurn = 0;
   private turnNumber = 0;
   private isScheduled = false;
-  /** Since when as many as there may be are in flight and frames wait behind them, monotonic ms; Infinity: none does. */
-  private fullSince = Infinity;
-  /** What is read now lay in the system since then, and is as old; Infinity: it has just come. */
-  private unreadSince = Infinity;
+  /** Since when as many as there may be are in flight and frames wait behind them, monotonic ms; `null`: none does. */
+  private fullSince: number | null = null;
+  /** What is read now lay in the system since then, and is as old; `null`: it has just come. */
+  private unreadSince: number | null = null;
 
   constructor(
     private readonly link: Pick<Link, 'turnNumber' | 'afterOthers'>,
@@ -44,28 +47,28 @@ export class Inbox implements Flushable {
   ) {}
 
   get isEmpty(): boolean {
-    return this.texts.length === 0;
+    return this.texts === null || this.texts.length === 0;
   }
 
   add(text: string): void {
-    this.texts.push(text);
-    this.cameAt.push(Math.min(this.clock.now(), this.unreadSince));
+    (this.texts ??= []).push(text);
+    (this.cameAt ??= []).push(Math.min(this.clock.now(), this.unreadSince ?? Infinity));
   }
 
   /** The oldest, taken out; `undefined` where there is none. */
   take(): string | undefined {
-    this.cameAt.shift();
-    const text = this.texts.shift();
-    if (this.isEmpty) this.unreadSince = Infinity;
+    this.cameAt?.shift();
+    const text = this.texts?.shift();
+    if (this.isEmpty) this.unreadSince = null;
     return text;
   }
 
   /** Empties it; returns what was in it. */
   takeAll(): readonly string[] {
     const { texts } = this;
-    this.texts = [];
-    this.cameAt = [];
-    return texts;
+    this.texts = null;
+    this.cameAt = null;
+    return texts ?? NONE;
   }
 
   /** Whether it is this connection's turn, which is then used. */
@@ -92,18 +95,18 @@ export class Inbox implements Flushable {
   }
 
   sendStarted(): void {
-    if (++this.sends >= MAX_SENDS_IN_FLIGHT && this.fullSince === Infinity) this.fullSince = this.clock.now();
+    if (++this.sends >= MAX_SENDS_IN_FLIGHT) this.fullSince ??= this.clock.now();
   }
 
   sendEnded(): void {
     this.sends--;
-    if (this.sends < MAX_SENDS_IN_FLIGHT && this.isEmpty) this.fullSince = Infinity;
+    if (this.sends < MAX_SENDS_IN_FLIGHT && this.isEmpty) this.fullSince = null;
   }
 
   /** Whether nothing more may be sent to the store for now. What came last is no reason to hurry, however long others waited. */
   get isStoreBehind(): boolean {
     if (this.sends < MAX_SENDS_IN_FLIGHT) return false;
-    const [oldest = Infinity] = this.cameAt;
+    const oldest = this.cameAt?.[0] ?? Infinity;
     return this.sends >= MAX_SENDS_TO_SLOW_STORE || this.clock.now() - oldest < STORE_PATIENCE_MS;
   }
 
@@ -116,6 +119,6 @@ export class Inbox implements Flushable {
   get mayReadOn(): boolean {
     if (!this.isEmpty) return false;
     if (this.sends < MAX_SENDS_IN_FLIGHT / 2) return true;
-    return this.sends < MAX_SENDS_TO_SLOW_STORE && this.clock.now() - this.fullSince >= STORE_PATIENCE_MS;
+    return this.sends < MAX_SENDS_TO_SLOW_STORE && this.clock.now() - (this.fullSince ?? Infinity) >= STORE_PATIENCE_MS;
   }
 }

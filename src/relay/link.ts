@@ -13,6 +13,11 @@ export interface Mark {
   readonly unstored: number;
 }
 
+export interface MarkOwner {
+  /** The peer has everything before it. */
+  marked(mark: Mark): void;
+}
+
 interface SentMark {
   readonly payload: string;
   readonly mark: Mark;
@@ -24,20 +29,28 @@ interface SentMark {
  */
 const MARKS_UNDER_WAY = 8;
 
+const NONE: readonly string[] = [];
+
+/** Until a connection listens. */
+const NOBODY: MarkOwner = { marked: () => undefined };
+
 /**
  * The sending side of one WebSocket. Frames gather during a turn and leave in one write on the socket under it: `ws` writes twice
  * a frame. `ws` still owns the connection: it reads, answers pings and closes. Both may write because `ws`, without
  * compression, writes at once and keeps nothing back.
  */
 export class Link implements Flushable {
-  private texts: string[] = [];
+  /** Those of this turn; none between turns: a list that waits empty costs each connection as much as a full one. */
+  private texts: string[] | null = null;
   private queuedChars = 0;
   private scheduled = false;
   /** Frames. */
   sent = 0;
   private mark: Mark | null = null;
-  private readonly underWay: SentMark[] = [];
-  onMark: (mark: Mark) => void = ignore;
+  /** Oldest first. */
+  private underWay: SentMark[] | null = null;
+  /** An object, not a function: a function for each connection would be kept as long as it. */
+  owner: MarkOwner = NOBODY;
 
   constructor(
     private readonly webSocket: WebSocket,
@@ -71,40 +84,44 @@ export class Link implements Flushable {
   }
 
   send(text: string): void {
-    this.texts.push(text);
+    if (this.texts === null) this.texts = [text];
+    else this.texts.push(text);
     this.queuedChars += text.length;
     this.schedule();
   }
 
-  /** Marks the end of this turn's flush; `onMark` hears of it once the peer has everything before it. A later mark replaces it. */
+  /** Marks the end of this turn's flush; its owner hears of it once the peer has everything before it. A later mark replaces it. */
   markAfter(mark: Mark): void {
     this.mark = mark;
-    if (this.underWay.length < MARKS_UNDER_WAY) this.schedule();
+    if (this.mayMark) this.schedule();
   }
 
   /** A pong came. True if it answers one of our marks, and with it all earlier ones (RFC 6455 §5.5.3). */
   ponged(payload: string): boolean {
-    const index = this.underWay.findIndex((sent) => sent.payload === payload);
-    if (index < 0) return false;
-    const [answered] = this.underWay.splice(0, index + 1).slice(-1);
+    const { underWay } = this;
+    const index = underWay?.findIndex((sent) => sent.payload === payload) ?? -1;
+    if (underWay === null || index < 0) return false;
+    const { mark } = underWay[index]!;
+    if (index === underWay.length - 1) this.underWay = null;
+    else underWay.splice(0, index + 1);
     if (this.mark !== null) this.schedule();
-    this.onMark(answered!.mark);
+    this.owner.marked(mark);
     return true;
   }
 
   flush(): void {
     this.scheduled = false;
-    const { texts } = this;
-    const mark = this.underWay.length < MARKS_UNDER_WAY ? this.mark : null;
-    if (texts.length === 0 && mark === null) return;
-    this.texts = [];
+    const mark = this.mayMark ? this.mark : null;
+    if (this.texts === null && mark === null) return;
+    const texts = this.texts ?? NONE;
+    this.texts = null;
     this.queuedChars = 0;
     if (mark !== null) this.mark = null;
     if (!this.isOpen) return;
     this.sent += texts.length;
     if (mark === null) this.socket.write(assemble(texts, null));
     else if (this.marks === 'pong') this.writeWithPing(texts, mark);
-    else this.socket.write(assemble(texts, null), (error) => (error ? undefined : this.onMark(mark)));
+    else this.socket.write(assemble(texts, null), (error) => (error ? undefined : this.owner.marked(mark)));
   }
 
   /** Only asks whether the peer is there. */
@@ -141,8 +158,13 @@ export class Link implements Flushable {
 
   private writeWithPing(texts: readonly string[], mark: Mark): void {
     const payload = mark.unstored === 0 ? (mark.upTo ?? '') : `${mark.upTo ?? ''}/${mark.unstored}`;
-    this.underWay.push({ payload, mark });
+    if (this.underWay === null) this.underWay = [{ payload, mark }];
+    else this.underWay.push({ payload, mark });
     this.socket.write(assemble(texts, payload));
+  }
+
+  private get mayMark(): boolean {
+    return this.underWay === null || this.underWay.length < MARKS_UNDER_WAY;
   }
 
   private schedule(): void {
@@ -150,8 +172,4 @@ export class Link implements Flushable {
     this.scheduled = true;
     this.turn.schedule(this);
   }
-}
-
-function ignore(): void {
-  // Until a connection listens.
 }

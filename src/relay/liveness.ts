@@ -3,6 +3,11 @@ import { LIMITS } from '@relay/protocol';
 /** `Connection.tick` comes this often; thresholds allow for it, so that nothing is noticed later than the protocol says. */
 export const TICK_MS = 500;
 
+const NEVER: readonly number[] = [];
+
+/** Counted in whole numbers, as times are kept: another number takes 16 bytes of its own, of each connection. */
+const PARTS = 10;
+
 /** What the clock says of one connection: is it there, is it moving, is it behaving. All times are monotonic ms. */
 export class Liveness {
   private heardAt: number;
@@ -10,29 +15,30 @@ export class Liveness {
   /** Since when entries are outstanding without any being acknowledged. */
   private progressedAt: number;
   /** When the last bad messages came, oldest first. */
-  private badAt: number[] = [];
-  private chatterSince = -Infinity;
+  private badAt: readonly number[] = NEVER;
+  private chatterSince: number;
   private chatter = 0;
   private isAwaiting = false;
 
-  constructor(private readonly openedAt: number) {
-    this.heardAt = openedAt;
-    this.progressedAt = openedAt;
+  constructor(openedAt: number) {
+    this.heardAt = Math.trunc(openedAt);
+    this.progressedAt = this.heardAt;
+    this.chatterSince = this.heardAt;
   }
 
   heard(now: number): void {
-    this.heardAt = now;
+    this.heardAt = Math.trunc(now);
     this.isPinged = false;
   }
 
   /** Entries were acknowledged. */
   progressed(now: number): void {
-    this.progressedAt = now;
+    this.progressedAt = Math.trunc(now);
   }
 
   /** Entries were sent; the wait begins here if nothing was outstanding. */
   awaited(now: number): void {
-    if (!this.isAwaiting) this.progressedAt = now;
+    if (!this.isAwaiting) this.progressed(now);
     this.isAwaiting = true;
   }
 
@@ -41,8 +47,8 @@ export class Liveness {
     return now - this.progressedAt;
   }
 
-  isSignInOverdue(now: number): boolean {
-    return now - this.openedAt >= LIMITS.authTimeoutMs - TICK_MS;
+  isSignInOverdue(now: number, openedAt: number): boolean {
+    return now - openedAt >= LIMITS.authTimeoutMs - TICK_MS;
   }
 
   check(now: number, isWaitingForAck: boolean): 'fine' | 'ping' | 'dead' | 'stalled' {
@@ -55,14 +61,14 @@ export class Liveness {
     return 'ping';
   }
 
-  /** Counts what costs us work and moves no message; `weight` 1 for a ping. */
+  /** Counts what costs us work and moves no message; `weight` 1 for a ping, and at least a tenth of it. */
   isFlood(now: number, weight: number): boolean {
     if (now - this.chatterSince >= 1000) {
-      this.chatterSince = now;
+      this.chatterSince = Math.trunc(now);
       this.chatter = 0;
     }
-    this.chatter += weight;
-    return this.chatter > LIMITS.chatterPerSecond;
+    this.chatter += Math.round(weight * PARTS);
+    return this.chatter > LIMITS.chatterPerSecond * PARTS;
   }
 
   isTooManyBad(now: number): boolean {

@@ -20,6 +20,9 @@ export interface Window {
   readonly bytes: number;
 }
 
+/** One for all that have nothing in flight, and so nothing may be put into it. */
+const NONE = Object.freeze<Entry[]>([]) as Entry[];
+
 /**
  * One connection's position in its mailbox. Whoever has caught up gets a new entry at once (`offer`); whoever lags, because of a
  * backlog, a full window, a full socket or a missed entry, reads on from its position. So order, resumption, flow
@@ -34,7 +37,8 @@ export class MailboxReader {
   private waitedUpTo = 0;
   /** How many were. */
   settled = 0;
-  private inFlight: Entry[] = [];
+  /** Oldest first. */
+  private inFlight: Entry[] = NONE;
   private inFlightBytes = 0;
   private state: 'idle' | 'reading' | 'stopped' = 'stopped';
   private isSyncing = true;
@@ -130,7 +134,7 @@ export class MailboxReader {
     const count = this.countUpTo(sequenceOf(upTo));
     this.settled += count;
     for (let i = 0; i < count; i++) this.inFlightBytes -= weight(this.inFlight[i]!);
-    if (count === this.inFlight.length) this.inFlight = [];
+    if (count === this.inFlight.length) this.inFlight = NONE;
     else this.inFlight.splice(0, count);
   }
 
@@ -193,7 +197,8 @@ export class MailboxReader {
     this.moveTo(entry.id, entry.sequence);
     if (entry.kind !== 'message' && !this.events.mayTell(entry)) return;
     this.link.send(frame);
-    this.inFlight.push(entry);
+    if (this.inFlight === NONE) this.inFlight = [entry];
+    else this.inFlight.push(entry);
     this.inFlightBytes += weight(entry);
   }
 

@@ -3,7 +3,7 @@ import { WsAdapter } from '@nestjs/platform-ws';
 import { type ErrorCode, LIMITS } from '@relay/protocol';
 import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
+import { type Server as ServerOf, type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
 import type { Metrics } from '../common/metrics.js';
 import { problem } from '../common/problem.js';
 import {
@@ -13,6 +13,7 @@ import {
   type UpgradeRefusal,
   WEBSOCKET_VERSION,
 } from './admission.js';
+import { ClientSocket } from './client-socket.js';
 
 /** Two options are newer than the published types. */
 type WebSocketOptions = ServerOptions & { closeTimeout: number; maxPendingAutoPongs: number };
@@ -51,7 +52,9 @@ const CODES: Record<UpgradeRefusal['status'], ErrorCode> = {
 
 /** Nest's adapter, but a refused upgrade is answered in HTTP instead of by a closed socket, and limits are explicit. */
 export class RelayWsAdapter extends WsAdapter {
-  private readonly server: WebSocketServer;
+  private readonly server: ServerOf<typeof ClientSocket>;
+  /** One for all WebSockets. */
+  private readonly release: (this: WebSocket) => void;
 
   constructor(
     app: INestApplicationContext,
@@ -59,7 +62,10 @@ export class RelayWsAdapter extends WsAdapter {
     private readonly metrics: Metrics,
   ) {
     super(app);
-    this.server = new WebSocketServer(WEBSOCKET_OPTIONS);
+    this.server = new WebSocketServer({ ...WEBSOCKET_OPTIONS, WebSocket: ClientSocket });
+    this.release = function () {
+      admission.release((this as ClientSocket).network);
+    };
     // The handshake itself is wrong: a missing key, a subprotocol that is no token.
     this.server.on('wsClientError', (_error, socket) => {
       refuse(socket, { status: 400, detail: 'The WebSocket handshake is malformed' });
@@ -101,15 +107,11 @@ export class RelayWsAdapter extends WsAdapter {
     this.server.handleUpgrade(request, socket, head, (webSocket) => {
       // `ws` listens by now.
       socket.off('error', destroyIt);
-      this.admit(webSocket, network);
+      this.admission.admit(network);
+      webSocket.network = network;
+      webSocket.on('close', this.release);
       this.server.emit('connection', webSocket, request);
     });
-  }
-
-  /** On its own: what listens as long as the connection lasts keeps whatever is in scope, the request with its headers too. */
-  private admit(webSocket: WebSocket, network: string): void {
-    this.admission.admit(network);
-    webSocket.on('close', () => this.admission.release(network));
   }
 
   /**

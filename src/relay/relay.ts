@@ -31,7 +31,7 @@ import type { Acquaintance } from './acquaintance.js';
 import type { Connection, ConnectionHost, Joined, SignedInFrame, SignInOutcome } from './connection.js';
 import type { Delivery } from './delivery.js';
 import type { Ephemeral } from './ephemeral.js';
-import { MailboxReader } from './mailbox-reader.js';
+import { MailboxReader, type Window } from './mailbox-reader.js';
 import { learn, type Room, type Rooms, supersede } from './room.js';
 import type { Entrance, Opening } from './sign-in.js';
 import type { Verdicts } from './verdicts.js';
@@ -70,6 +70,8 @@ interface Sent extends Pick<MessageFrame, 'to' | 'messageId'> {
 
 /** A network pays a token for each so many characters of content that it began. */
 const NETWORK_TOKEN_CHARS = 4096;
+/** One for all that ask for no other. */
+const WINDOW: Window = { entries: LIMITS.windowEntries, bytes: LIMITS.windowBytes };
 const HOUR_MS = 60 * 60 * 1000;
 /** Of a ping: a burst of sends beyond the rate is a mistake, ten times as much of it a flood. */
 const REFUSAL_WEIGHT = 0.1;
@@ -141,18 +143,7 @@ export class Relay implements ConnectionHost {
         await this.undoOpening(connection, room, cursor);
         return null;
       }
-      const window = this.windowOf(opening);
-      const reader = new MailboxReader(
-        address,
-        queue,
-        connection.link,
-        connection,
-        {
-          entries: window,
-          bytes: LIMITS.windowBytes,
-        },
-        !exclusive,
-      );
+      const reader = new MailboxReader(address, queue, connection.link, connection, windowOf(opening), !exclusive);
       // After the takeover: the device's earlier connection was replaced, which is what it is told.
       if (entrance.token !== null) this.parts.revocations.announce(address);
       const { maxFrameBytes } = this.options;
@@ -403,7 +394,7 @@ export class Relay implements ConnectionHost {
   }
 
   private mayRoute(connection: Connection, room: Room, messageId?: string, now = this.now()): boolean {
-    return this.mayPass(connection, room.budget.take(now), 'frames', messageId);
+    return this.mayPass(connection, this.parts.rooms.takeOf(room, now), 'frames', messageId);
   }
 
   private mayPass(
@@ -448,10 +439,6 @@ export class Relay implements ConnectionHost {
     if (latest > claim) connection.close(4409);
   }
 
-  private windowOf(opening: Opening): number {
-    return (opening.type === 'hello' ? opening.window : null) ?? LIMITS.windowEntries;
-  }
-
   private welcome(connection: Connection, { opening, session, token }: Entrance, cursor: Cursor): string {
     const timestamp = this.parts.clock.now();
     const { address } = opening;
@@ -467,11 +454,16 @@ export class Relay implements ConnectionHost {
       ...(session === null || token === null ? {} : { token, tokenExpiresAt: session.expiresAt }),
       limits: {
         maxFrameBytes,
-        window: this.windowOf(opening),
+        window: windowOf(opening).entries,
         maxOfflineMessages: mailbox.maxMessages,
         retentionHours: retentionMs / HOUR_MS,
       },
       pending: Math.max(0, sequenceOf(cursor.head) - sequenceOf(cursor.after)),
     });
   }
+}
+
+function windowOf(opening: Opening): Window {
+  const entries = opening.type === 'hello' ? opening.window : null;
+  return entries === null ? WINDOW : { ...WINDOW, entries };
 }

@@ -22,8 +22,8 @@ export interface Room {
   blocked: ReadonlySet<Address> | null;
   /** Some of those whom the store was told that it knows; made when first needed. */
   known: Set<Address> | null;
-  /** What this address may still send. */
-  readonly budget: TokenBucket;
+  /** What this address may still send; made when first needed. */
+  budget: TokenBucket | null;
 }
 
 export interface SendLimits {
@@ -76,6 +76,12 @@ export class Rooms {
     return budget.take(nowMs, tokens);
   }
 
+  /** One frame of what its address may send. ms to wait, 0: taken. */
+  takeOf(room: Room, nowMs: number): number {
+    const { ratePerSecond, burst } = this.limits;
+    return (room.budget ??= new TokenBucket(ratePerSecond, burst)).take(nowMs);
+  }
+
   get(address: Address): Room | undefined {
     return this.rooms.get(address);
   }
@@ -87,8 +93,7 @@ export class Rooms {
   join(address: Address, connection: Connection): Room {
     let room = this.rooms.get(address);
     if (room === undefined) {
-      const { ratePerSecond, burst } = this.limits;
-      const budget = this.budgets.get(address) ?? new TokenBucket(ratePerSecond, burst);
+      const budget = this.budgets.get(address) ?? null;
       this.budgets.delete(address);
       room = {
         address,
@@ -114,7 +119,7 @@ export class Rooms {
     if (index >= 0) room.connections.splice(index, 1);
     if (room.connections.length > 0) return;
     this.rooms.delete(room.address);
-    this.budgets.set(room.address, room.budget);
+    if (room.budget !== null) this.budgets.set(room.address, room.budget);
   }
 
   forgetFullBudgets(nowMs: number): void {
