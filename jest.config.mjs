@@ -35,8 +35,8 @@ const common = {
 
 /** Everything once; what goes through a whole relay once more with Redis behind it. */
 export default {
-  // Much of a test is waiting, for a process, a page or Redis: more workers than cores keep the cores busy.
-  maxWorkers: Math.min(2 * availableParallelism(), availableParallelism() + 2),
+  // Much of a test is waiting, for a process, a page or Redis: one worker more than cores keeps the cores busy.
+  maxWorkers: availableParallelism() + 1,
   testSequencer: '<rootDir>/test/support/longest-first.mjs',
   // Only what hangs may end by time: a loaded machine needs many times what an idle one does.
   testTimeout: 300_000,
