@@ -352,6 +352,12 @@ describe('the checker', () => {
     expect(story.at(8_000, { ...LAYOUT, ...change }).brokenRules()).toEqual([rule]);
   });
 
+  it('catches entries for a session that was replaced while another node stood still', () => {
+    const stop = { ...drain, what: 'stop-node', target: 'ws://another', from: 3_000, to: 6_900, result: '' } as const;
+    const history = story.at(3_500, replacement).at(3_600, { kind: 'open', connection: 9 }).at(6_900, stop);
+    expect(history.brokenRules()).toEqual(['replaced-still-served']);
+  });
+
   it('catches a store that does not add up', () => {
     const differs: NewEvent = { kind: 'audit', differences: ['bucket 1: waiting by the totals: 4, expected 3'] };
     expect(story.at(8_000, { kind: 'audit', differences: [] }).brokenRules()).toEqual([]);
@@ -440,6 +446,13 @@ describe('the checker', () => {
         .at(3_500, replacement)
         .at(3_600, { kind: 'open', connection: 9 })
         .at(3_700, { ...storeFault, touches: 'wake-ups', from: 3_000, to: 3_700 }),
+    ],
+    [
+      'entries for a session that was replaced while its node stood still',
+      story
+        .at(3_500, replacement)
+        .at(3_600, { kind: 'open', connection: 9 })
+        .at(6_900, { ...drain, what: 'stop-node', from: 3_000, to: 6_900, result: '' }),
     ],
     [
       'a receipt that comes in place of a verdict',

@@ -51,13 +51,23 @@ function* livesOn(index, connection, { connections }) {
   for (const { t, id } of connection.arrivals) {
     const newer = connections.find(
       (other) =>
-        (other.openedAt ?? 0) > openedAt && (other.openedAt ?? 0) + REPLACED_WITHIN_MS < t && other.closedAt > t,
+        (other.openedAt ?? 0) > openedAt &&
+        newsAt(index, connection.node, other.openedAt ?? 0) + REPLACED_WITHIN_MS < t &&
+        other.closedAt > t,
     );
     if (newer === undefined || isDelayed(index, newer.openedAt ?? 0, t)) continue;
     const text = `entry ${id} came at ${at(t)} on ${placeOf(connection)}, although connection ${newer.number} was open since ${at(newer.openedAt ?? 0)}`;
     yield { rule: 'replaced-still-served', text };
     return;
   }
+}
+
+/** When a node can hear of what happened at `t`: one that stood still then, once it goes on. @type {(index: HistoryIndex, node: string, t: number) => number} */
+function newsAt({ faults }, node, t) {
+  const stops = faults.filter(
+    ({ what, target, from, to }) => what === 'stop-node' && target === node && from <= t && t < to,
+  );
+  return Math.max(t, ...stops.map(({ to }) => to));
 }
 
 /** Whether the news of a session may have been held up. @type {(index: HistoryIndex, from: number, to: number) => boolean} */
