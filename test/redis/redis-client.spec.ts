@@ -99,13 +99,16 @@ describe('the Redis client', () => {
     await connect();
     const own = createRedis({ url: redis.url }) as Redis;
     own.options.commandTimeout = 50;
-    await own.connect();
-    const echo = new RedisClient(own, 'test:').run(ECHO, [], ['here']);
-    // Sent; and then longer than it may take, not a turn of the event loop.
-    await new Promise((resolve) => setImmediate(resolve));
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
-    expect(await echo).toBe('here');
-    own.disconnect();
+    try {
+      await own.connect();
+      const echo = new RedisClient(own, 'test:').run(ECHO, [], ['here']);
+      // Sent; and then longer than it may take, not a turn of the event loop.
+      await new Promise((resolve) => setImmediate(resolve));
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+      expect(await echo).toBe('here');
+    } finally {
+      own.disconnect();
+    }
   });
 
   it('reads answers past ioredis, on each of its connections', async () => {
