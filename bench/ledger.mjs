@@ -65,6 +65,10 @@ export class Ledger {
     await new Promise((resolve) => setTimeout(resolve, lingerMs));
   }
 
+  get hasFaults() {
+    return Object.values(this.faults()).some((count) => count > 0);
+  }
+
   /** Everything that must be zero. */
   faults() {
     return {

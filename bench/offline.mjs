@@ -3,13 +3,24 @@ import { performance } from 'node:perf_hooks';
 import { Population } from './population.mjs';
 import { Reading } from './reading.mjs';
 
-/** @typedef {import('./population.mjs').Options & import('./reading.mjs').Processes & { window: number, messages: number }} Options */
+/** @typedef {import('./population.mjs').Options & import('./reading.mjs').Processes & { window: number, messages: number, rehearsals: number }} Options */
 
 /**
- * Every sender leaves `messages` for a recipient who is absent; then all recipients sign in at once and drain them.
+ * Every sender leaves `messages` for a recipient who is absent; then all recipients sign in at once and drain them. Others do so
+ * before, unmeasured: a drain ends before V8 has compiled what it takes.
  * @param {Options} options
  */
 export async function offline(options) {
+  for (let rehearsal = 0; rehearsal < options.rehearsals; rehearsal++) {
+    const { figures, ledger } = await leaveAndDrain(options);
+    // What goes wrong there counts as well.
+    if (ledger.hasFaults) return { figures, ledger };
+  }
+  return leaveAndDrain(options);
+}
+
+/** @param {Options} options */
+async function leaveAndDrain(options) {
   const population = new Population(options, options.window);
   const { ledger } = population;
   const total = options.pairs * options.messages;

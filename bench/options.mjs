@@ -12,11 +12,12 @@ import { SERVERS, missingFor } from './servers.mjs';
 const FULL = {
   rounds: '5',
   seconds: '2',
-  warmup: '1',
+  warmup: '2',
+  slow: '8',
   rate: '2000',
   connections: '10000',
   storm: '2000',
-  messages: '1000',
+  messages: '2000',
   mailboxes: '1000000',
 };
 const QUICK = {
@@ -24,6 +25,7 @@ const QUICK = {
   rounds: '1',
   seconds: '0.5',
   warmup: '0.5',
+  slow: '0.5',
   connections: '1000',
   storm: '500',
   messages: '100',
@@ -38,7 +40,7 @@ export const USAGE = `usage: npm run bench -- [options]
   --check               exit 1 when a bound of bench/bounds.mjs is missed
   --mask                client frames with a masking key that is not zero
   --rounds ${FULL.rounds}            how often every server is measured, in turn
-  --seconds ${FULL.seconds}           measured time where messages flow, after --warmup ${FULL.warmup}
+  --seconds ${FULL.seconds}           measured time where messages flow, after --warmup ${FULL.warmup}, or --slow ${FULL.slow} where few flow through each process
   --rate ${FULL.rate}           messages/s of latency
   --connections ${FULL.connections}   of idle
   --storm ${FULL.storm}          connections of storm

@@ -12,6 +12,7 @@ import.meta.jest.setTimeout(60_000);
 const SIZES = {
   seconds: '0.2',
   warmup: '0.1',
+  slow: '0.1',
   rate: '500',
   connections: '50',
   storm: '50',

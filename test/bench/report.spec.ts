@@ -100,6 +100,13 @@ describe('doubts', () => {
     expect(doubtsOf('latency', { unsent: 3, generatorCpu: 0.99 })[0]).toContain('fell behind');
     expect(doubtsOf('latency', { unsent: 0, generatorCpu: 0.8 })[0]).toContain('taken away');
   });
+
+  it('are about a Redis that has much of the core of a generator that never sleeps', () => {
+    expect(doubtsOf('latency', { unsent: 0, generatorCpu: 0.9, redisCpu: 0.1 })).toEqual([]);
+    expect(doubtsOf('latency', { unsent: 0, generatorCpu: 0.5, redisCpu: 0.5 })[0]).toContain(
+      'what arrives meanwhile waits',
+    );
+  });
 });
 
 describe('the plot', () => {
