@@ -38,20 +38,33 @@ type StreamReply = readonly (readonly [id: string, fields: readonly string[]])[]
 export class MailboxReads {
   constructor(private readonly parts: ReadParts) {}
 
-  async read(mailbox: Address, after: EntryId | null, maxEntries: number, maxBytes: number): Promise<Page> {
-    const state = await this.state(mailbox);
+  async read(
+    mailbox: Address,
+    after: EntryId | null,
+    maxEntries: number,
+    maxBytes: number,
+    lastMeanBytes?: number,
+  ): Promise<Page> {
+    // Without knowing their sizes, no more than can be expected to fit: a page must not cost a hundred times what it holds.
+    const countFor = (mean: number): number =>
+      Math.min(maxEntries, Math.max(1, Math.ceil(maxBytes / Math.max(1, mean))));
+    const [state, ahead] = await Promise.all([
+      this.state(mailbox),
+      // Behind the state in the same write, where it need not be waited for: half the round trips of a long backlog.
+      lastMeanBytes === undefined ? null : this.range(mailbox, after, countFor(lastMeanBytes)),
+    ]);
     if (state === null) return { entries: [], upTo: null, droppedUpTo: 0, acknowledgedUpTo: 0 };
     const { head, droppedUpTo, furthest, meanBytes } = state;
     const acknowledgedUpTo = sequenceOf(furthest);
-    // Without knowing their sizes, no more than can be expected to fit: a page must not cost a hundred times what it holds.
-    const count = Math.min(maxEntries, Math.max(1, Math.ceil(maxBytes / Math.max(1, meanBytes))));
+    const page = { droppedUpTo, acknowledgedUpTo, meanBytes };
+    const count = countFor(lastMeanBytes ?? meanBytes);
     const entries: Entry[] = [];
     let upTo = after;
     let bytes = 0;
     let position = after;
     // What nobody can read must not look like the end: a page holds an entry as long as there is one.
-    for (;;) {
-      const found = await this.range(mailbox, position, count);
+    for (let found = ahead; ; found = null) {
+      found ??= await this.range(mailbox, position, count);
       const now = this.parts.now();
       for (const [id, fields] of found) {
         position = id as EntryId;
@@ -60,13 +73,13 @@ export class MailboxReads {
         if (isShown(unpacked, now)) {
           const { entry } = unpacked;
           bytes += entry.kind === 'message' ? Buffer.byteLength(entry.content) : 0;
-          if (bytes > maxBytes && entries.length > 0) return { entries, upTo, droppedUpTo, acknowledgedUpTo };
+          if (bytes > maxBytes && entries.length > 0) return { ...page, entries, upTo };
           entries.push(entry);
         }
         upTo = position;
       }
-      if (found.length < count) return { entries, upTo: laterOf(head, upTo), droppedUpTo, acknowledgedUpTo };
-      if (entries.length > 0) return { entries, upTo, droppedUpTo, acknowledgedUpTo };
+      if (found.length < count) return { ...page, entries, upTo: laterOf(head, upTo) };
+      if (entries.length > 0) return { ...page, entries, upTo };
     }
   }
 

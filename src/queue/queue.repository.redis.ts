@@ -215,8 +215,14 @@ export class RedisQueueRepository extends QueueRepository {
     return (await this.onMailbox(this.scripts.clear, mailbox, this.options.clock.now(), [])) as unknown as number;
   }
 
-  override read(mailbox: Address, after: EntryId | null, maxEntries: number, maxBytes: number): Promise<Page> {
-    return this.reads.read(mailbox, after, maxEntries, maxBytes);
+  override read(
+    mailbox: Address,
+    after: EntryId | null,
+    maxEntries: number,
+    maxBytes: number,
+    meanBytes?: number,
+  ): Promise<Page> {
+    return this.reads.read(mailbox, after, maxEntries, maxBytes, meanBytes);
   }
 
   override pending(

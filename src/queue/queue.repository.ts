@@ -162,6 +162,8 @@ export interface Page {
   readonly droppedUpTo: number;
   /** The furthest sequence that a device has acknowledged. */
   readonly acknowledgedUpTo: number;
+  /** Of an entry in the whole mailbox, where the store had to ask: whoever reads on gives it back. */
+  readonly meanBytes?: number;
 }
 
 export interface PendingPage {
@@ -270,8 +272,17 @@ export abstract class QueueRepository {
    */
   abstract retire(mailbox: Address, device: DeviceId, options?: RetireOptions): Promise<boolean>;
 
-  /** At most `maxEntries`, and no more than `maxBytes` of content beyond the first. What has expired is never among them. */
-  abstract read(mailbox: Address, after: EntryId | null, maxEntries: number, maxBytes: number): Promise<Page>;
+  /**
+   * At most `maxEntries`, and no more than `maxBytes` of content beyond the first. What has expired is never among them. `meanBytes`
+   * as the page before had it.
+   */
+  abstract read(
+    mailbox: Address,
+    after: EntryId | null,
+    maxEntries: number,
+    maxBytes: number,
+    meanBytes?: number,
+  ): Promise<Page>;
 
   /**
    * Cumulative and monotonic: an older `upTo` changes nothing. Entries leave the log when every device has passed

@@ -40,6 +40,8 @@ export class MailboxReader {
   /** Oldest first. */
   private inFlight: Entry[] = NONE;
   private inFlightBytes = 0;
+  /** Of the last page. */
+  private meanBytes: number | undefined = undefined;
   private state: 'idle' | 'reading' | 'stopped' = 'stopped';
   private isSyncing = true;
 
@@ -150,7 +152,8 @@ export class MailboxReader {
     if (this.state !== 'idle' || this.latest <= this.position || !this.hasRoom()) return;
     this.state = 'reading';
     const entries = Math.min(this.window.entries - this.inFlight.length, LIMITS.pageSize);
-    this.queue.read(this.mailbox, this.after, entries, this.window.bytes - this.inFlightBytes).then(
+    const bytes = this.window.bytes - this.inFlightBytes;
+    this.queue.read(this.mailbox, this.after, entries, bytes, this.meanBytes).then(
       (page) => this.takePage(page),
       (error: unknown) => {
         if (this.state === 'reading') this.state = 'idle';
@@ -162,6 +165,7 @@ export class MailboxReader {
   private takePage(page: Page): void {
     if (this.state !== 'reading') return;
     this.state = 'idle';
+    this.meanBytes = page.meanBytes;
     const before = this.position;
     for (const entry of page.entries) {
       this.announceGap(entry.sequence - 1, page);
