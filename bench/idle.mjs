@@ -6,17 +6,18 @@ import { Ledger } from './ledger.mjs';
 import { requireDescriptors, residentBytes } from './proc.mjs';
 import { serverCpuMicros } from './reading.mjs';
 
-/** @typedef {{ urls: URL[], pids: number[], connections: number }} Options */
+/** @typedef {{ urls: URL[], pids: number[], connections: number, settleMs: number }} Options */
 
 const CONCURRENCY = 64;
 /** Connections before the first look at the memory, so that what a server loads on first use is charged to nobody. */
 const REHEARSAL = 200;
 
 /**
- * What a signed-in connection that does nothing costs in the server's memory.
+ * What a signed-in connection that does nothing costs in the server's memory. It goes on moving for a while: each look waits
+ * so long, of every server alike, before as after.
  * @param {Options} options
  */
-export async function idle({ urls, pids, connections }) {
+export async function idle({ urls, pids, connections, settleMs }) {
   const [url] = urls;
   const [pid] = pids;
   if (url === undefined || pid === undefined) throw new Error('idle needs one server and its pid');
@@ -25,14 +26,16 @@ export async function idle({ urls, pids, connections }) {
   const ledger = new Ledger();
   const rehearsal = await enterAll(ledger, url, { count: REHEARSAL, concurrency: CONCURRENCY });
   for (const client of rehearsal) client.close();
-  const beforeBytes = await settledBytes(pid);
+  await sleep(settleMs);
+  const beforeBytes = residentBytes(pid);
 
   const startMs = performance.now();
   const startCpu = serverCpuMicros(pids);
   const clients = await enterAll(ledger, url, { count: connections, concurrency: CONCURRENCY });
   const connectedMs = performance.now();
   const connectedCpu = serverCpuMicros(pids);
-  const afterBytes = await settledBytes(pid);
+  await sleep(settleMs);
+  const afterBytes = residentBytes(pid);
   const pingsAnswered = clients.reduce((sum, client) => sum + client.pingsAnswered, 0);
   for (const client of clients) client.close();
 
@@ -47,16 +50,4 @@ export async function idle({ urls, pids, connections }) {
     },
     ledger,
   };
-}
-
-/** Memory goes on moving for a while after the last connection; it counts once two looks agree. @param {number} pid */
-async function settledBytes(pid) {
-  let now = residentBytes(pid);
-  for (let look = 0; look < 10; look++) {
-    const before = now;
-    await sleep(1000);
-    now = residentBytes(pid);
-    if (Math.abs(now - before) < 64 * 1024) break;
-  }
-  return now;
 }

@@ -16,6 +16,8 @@ const FULL = {
   slow: '8',
   rate: '2000',
   connections: '10000',
+  // Some seconds after the last allocation newer versions of Node collect once more and give memory back.
+  settle: '17',
   storm: '2000',
   messages: '2000',
   mailboxes: '1000000',
@@ -34,7 +36,7 @@ const QUICK = {
 
 export const USAGE = `usage: npm run bench -- [options]
 
-  --quick               a short look: one round, small sizes, about two minutes
+  --quick               a short look: one round, small sizes, about three minutes
   --only LIST           of ${Object.keys(SCENARIOS).join(',')}
   --servers LIST        of ${Object.keys(SERVERS).join(',')}
   --check               exit 1 when a bound of bench/bounds.mjs is missed
@@ -42,7 +44,7 @@ export const USAGE = `usage: npm run bench -- [options]
   --rounds ${FULL.rounds}            how often every server is measured, in turn
   --seconds ${FULL.seconds}           measured time where messages flow, after --warmup ${FULL.warmup}, or --slow ${FULL.slow} where few flow through each process
   --rate ${FULL.rate}           messages/s of latency
-  --connections ${FULL.connections}   of idle
+  --connections ${FULL.connections}   of idle, whose memory is looked at after --settle ${FULL.settle} seconds
   --storm ${FULL.storm}          connections of storm
   --messages ${FULL.messages}       per mailbox, of offline
   --mailboxes ${FULL.mailboxes}   mailboxes goes from 1000 to this many by tens

@@ -9,7 +9,7 @@ import { SERVERS, hasCoresFor } from './servers.mjs';
  * follow from measured ones. `mostRounds`: enough where no bound hangs on it, so that the whole run ends in time.
  * @typedef {{ about: string, load?: (sizes: Sizes) => string[], rows: string[], yardstick: string, columns: Column[], plots: Plot[], mostRounds?: number, derive?: (server: string, figures: Record<string, number>) => Record<string, number> }} Scenario
  */
-/** @typedef {{ seconds: string, warmup: string, slow: string, rate: string, connections: string, storm: string, messages: string, mailboxes: string }} Sizes */
+/** @typedef {{ seconds: string, warmup: string, slow: string, rate: string, connections: string, settle: string, storm: string, messages: string, mailboxes: string }} Sizes */
 
 export const count = (/** @type {number} */ value) => Math.round(value).toLocaleString('en').replaceAll(',', ' ');
 export const decimal = (/** @type {number} */ value) => value.toFixed(1);
@@ -119,7 +119,7 @@ export const SCENARIOS = {
   },
   idle: {
     about: 'signed-in connections that do nothing',
-    load: ({ connections }) => ['idle', '--connections', connections],
+    load: ({ connections, settle }) => ['idle', '--connections', connections, '--settle', settle],
     rows: ['router', 'mqtt', 'relay'],
     yardstick: YARDSTICK,
     columns: [

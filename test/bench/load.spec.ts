@@ -15,6 +15,7 @@ const SIZES = {
   slow: '0.1',
   rate: '500',
   connections: '50',
+  settle: '0.1',
   storm: '50',
   messages: '20',
   mailboxes: '1000',
