@@ -282,7 +282,7 @@ export class RedisQueueRepository extends QueueRepository {
       const space = payload.indexOf(' ');
       const entry = unpackEntry(payload.slice(0, space), payload.slice(space + 1))?.entry;
       if (entry === undefined) return;
-      listener(mailbox, entry.kind === 'message' ? { ...entry, appendedBy: node } : entry);
+      listener(mailbox, entry.kind === 'message' ? Object.assign(entry, { appendedBy: node }) : entry);
     });
   }
 

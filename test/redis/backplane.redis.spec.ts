@@ -56,6 +56,33 @@ describe('the backplane on Redis', () => {
     expect(there.heard).toEqual([`p ${ALICE} online`]);
   });
 
+  it('tells one node alone, and says where there is none', async () => {
+    const third = await Node.start(redis.url);
+    try {
+      expect(await here.backplane.tell(there.backplane.node, 'f', 'for there')).toBe(true);
+      await there.hears('for there');
+      expect(there.heard).toEqual([`f ${there.backplane.node} for there`]);
+      expect(third.heard).toEqual([]);
+    } finally {
+      await third.close();
+    }
+    await eventually('nobody is there', async () => !(await here.backplane.tell(third.backplane.node, 'f', 'x')));
+  });
+
+  it('says who it is that tells', async () => {
+    const heard: string[] = [];
+    there.backplane.listen('r', (_, payload, node) => heard.push(`${payload} of ${node}`));
+    await here.backplane.tell(there.backplane.node, 'r', 'word');
+    await eventually('it came', () => Promise.resolve(heard.length > 0));
+    expect(heard).toEqual([`word of ${here.backplane.node}`]);
+  });
+
+  it('can be told again after subscriptions were lost', async () => {
+    await redis.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await eventually('it is back', () => here.backplane.tell(there.backplane.node, 'f', 'again'));
+    await there.hears('again');
+  });
+
   it('hears what a script publishes in the same format, empty payloads included', async () => {
     await here.backplane.join('mailbox', ALICE);
     await redis.command('SPUBLISH', channelOf('mailbox', ALICE), 'otherXXX' + 'p');
