@@ -1,4 +1,5 @@
 import { type Address, RelayError } from '@relay/protocol';
+import type { EventEmitter } from 'node:events';
 import type { Topic } from '../../src/backplane/backplane.js';
 import { bucketOf } from '../../src/redis/redis-key.redis.js';
 import { eventually, RedisServer } from '../support/redis-server.js';
@@ -67,6 +68,16 @@ describe('the backplane on Redis', () => {
       await third.close();
     }
     await eventually('nobody is there', async () => !(await here.backplane.tell(third.backplane.node, 'f', 'x')));
+  });
+
+  it('is heard before ioredis takes it apart', async () => {
+    const { subscribers } = there.backplane as unknown as { subscribers: Map<string, { redis: EventEmitter }> };
+    const events: unknown[] = [];
+    for (const subscriber of subscribers.values()) subscriber.redis.on('smessage', (event) => events.push(event));
+    expect(subscribers.size).toBe(1);
+    await here.backplane.tell(there.backplane.node, 'f', 'straight');
+    await there.hears('straight');
+    expect(events).toEqual([]);
   });
 
   it('says who it is that tells', async () => {

@@ -523,6 +523,28 @@ describe('mailboxes in Redis', () => {
       await other.close();
     });
 
+    it.each([
+      ['one device', ['phone']],
+      ['two devices', ['phone', 'laptop']],
+    ])('are settled for each group by itself, with %s', async (_, devices) => {
+      for (const device of devices) await node.queue.open(BOX, device);
+      const one = await store('one');
+      const two = await store('two', { from: BOB });
+      const three = await store('three');
+      const messages = [[one, three], [two]];
+      const result = await node.queue.acknowledge(BOX, { device: 'phone', upTo: three.id, messages });
+      const [first, second, ...more] = result.kind === 'acknowledged' ? result.owed : [];
+      expect(more).toEqual([]);
+      await node.queue.settle([first!]);
+      clock.advance(15_000);
+      expect(await node.queue.owed()).toMatchObject([
+        { owed: second, receipts: [{ to: BOB, receipt: { kind: 'delivered', peer: BOX, messageId: 'two' } }] },
+      ]);
+      await node.queue.settle([second!]);
+      clock.advance(60_000);
+      expect(await node.queue.owed()).toEqual([]);
+    });
+
     it('are found behind any number of others that are not due yet', async () => {
       const out = `${node.client.prefix}out:${tag}`;
       const item = (at: number) =>

@@ -44,6 +44,7 @@ describe('a receipt between two nodes', () => {
   const nameOf = (node: RunningRelay): string => node.app.get(Backplane).node;
   const owed = async (): Promise<number> =>
     Number(await redis.command('HLEN', `${prefix}out:{${bucketOf(BOB as Address)}}`));
+  const isOwed = () => eventually('it is owed', async () => (await owed()) === 1);
   const nothingIsOwed = () => eventually('nothing is owed', async () => (await owed()) === 0);
   const bobsPhone = () => Device.open(right.wsUrl, BOB, 'phone', { acknowledges: false });
 
@@ -86,7 +87,7 @@ describe('a receipt between two nodes', () => {
     alice.socket.pause();
     alice.message(BOB, 'm1');
     await bob.waitFor('message');
-    await eventually('it is owed', async () => (await owed()) === 1);
+    await isOwed();
     alice.kill();
     await eventually('she is gone', async () => {
       await right.run('look for missed mail');
@@ -105,7 +106,7 @@ describe('a receipt between two nodes', () => {
     await right.signIn(BOB);
     loseLetters();
     alice.message(BOB, 'm1');
-    await eventually('it is owed', async () => (await owed()) === 1);
+    await isOwed();
     await right.run('pass on receipts');
     expect(alice.ofType('delivered')).toEqual([]);
     clock.advance(15_000);
@@ -194,6 +195,7 @@ describe('a receipt between two nodes', () => {
     before.message(BOB, 'm1');
     const { id } = await bob.client.waitFor('message');
     bob.ack(id);
+    await isOwed();
     bob.client.send({ type: 'read_receipt', to: ALICE, messageId: 'm1' });
     await before.waitFor('read', { messageId: 'm1' });
     await before.settled();
