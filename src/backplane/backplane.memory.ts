@@ -20,4 +20,8 @@ export class SingleNodeBackplane extends Backplane {
   override send(): Promise<number> {
     return Promise.resolve(0);
   }
+
+  override tell(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
 }

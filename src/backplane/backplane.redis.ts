@@ -20,7 +20,8 @@ interface Waiter {
 
 interface Channel {
   readonly name: string;
-  readonly topic: Topic;
+  readonly topic: Topic | 'node';
+  /** Or of a node, its name. */
   readonly address: Address;
   /** `{b}`: those with the same one share a slot. */
   readonly tag: string;
@@ -36,7 +37,7 @@ interface Channel {
 
 type Batches = Map<string, { session: Session; channels: Channel[] }>;
 
-const LETTERS = { mailbox: 'mb', presence: 'pr' } as const;
+const LETTERS = { mailbox: 'mb', presence: 'pr', node: 'nd' } as const;
 const NODE_LENGTH = 8;
 const CHANNELS_PER_COMMAND = 500;
 const TICK_MS = 500;
@@ -45,19 +46,21 @@ const TICKS_PER_ROUND = 120;
 /** A connection that is killed is back sooner. */
 const JOIN_WITHIN_MS = 2000;
 const RESUMED_EVERY_MS = 2000;
-/** No address of anybody. */
-const NOBODY = `0x${'0'.repeat(40)}` as Address;
 
 /**
- * Sharded publish/subscribe: `<prefix>mb:{b}:A` for mailboxes, `<prefix>pr:{b}:A` for presence. What is published leads
- * with the node that says it (8 characters) and the kind (1); scripts publish in the same format. A channel that is joined
+ * Sharded publish/subscribe: `<prefix>mb:{b}:A` for mailboxes, `<prefix>pr:{b}:A` for presence, `<prefix>nd:{N}:N` for node N itself.
+ * What is published leads with the node that says it (8 characters) and the kind (1); scripts publish in the same format. A channel that is joined
  * stays wanted until it is left, whatever became of the promise, and is subscribed whenever Redis can be reached.
  */
 export class RedisBackplane extends Backplane {
   override readonly node = randomBytes(6).toString('base64url');
   private readonly client: RedisClient;
   private readonly logger: Logger | undefined;
-  private readonly channels = { mailbox: new Map<Address, Channel>(), presence: new Map<Address, Channel>() };
+  private readonly channels = {
+    mailbox: new Map<Address, Channel>(),
+    presence: new Map<Address, Channel>(),
+    node: new Map<Address, Channel>(),
+  };
   /** By primary. */
   private readonly subscribers = new Map<string, Subscriber>();
   /** Channels that are not as they are wanted. */
@@ -87,7 +90,7 @@ export class RedisBackplane extends Backplane {
   static async open(options: RedisBackplaneOptions): Promise<RedisBackplane> {
     const backplane = new RedisBackplane(options);
     try {
-      await backplane.join('presence', NOBODY);
+      await backplane.joinChannel('node', backplane.node as Address);
     } catch {
       backplane.close();
       const channels = `${options.client.prefix}*`;
@@ -96,12 +99,15 @@ export class RedisBackplane extends Backplane {
         `the user in REDIS_URL may not SSUBSCRIBE to the channels ${channels}`,
       ]);
     }
-    backplane.leave('presence', NOBODY);
     return backplane;
   }
 
   /** Rejects with `store_unavailable` where Redis did not confirm it within 2 s. */
   override join(topic: Topic, address: Address): Promise<void> {
+    return this.joinChannel(topic, address);
+  }
+
+  private joinChannel(topic: Channel['topic'], address: Address): Promise<void> {
     const channel = this.channels[topic].get(address) ?? this.add(topic, address);
     channel.joins++;
     if (channel.isConfirmed) return Promise.resolve();
@@ -132,6 +138,15 @@ export class RedisBackplane extends Backplane {
     return Math.max(0, Number(heard) - (this.isJoined(topic, address) ? 1 : 0));
   }
 
+  override async tell(node: string, kind: Kind, payload: string): Promise<boolean> {
+    const heard = await this.client.command(
+      'SPUBLISH',
+      this.nameOf('node', node as Address),
+      this.node + kind + payload,
+    );
+    return Number(heard) > 0;
+  }
+
   /** Nothing is heard afterwards, and nobody counts this node any more. */
   close(): void {
     this.isClosed = true;
@@ -140,13 +155,13 @@ export class RedisBackplane extends Backplane {
     for (const channel of this.waiting) this.answerWaiters(channel, new RelayError('store_unavailable'));
   }
 
-  private nameOf(topic: Topic, address: Address): string {
-    return `${this.client.prefix}${LETTERS[topic]}:{${bucketOf(address)}}:${address}`;
+  private nameOf(topic: Channel['topic'], address: Address): string {
+    return `${this.client.prefix}${LETTERS[topic]}:${tagOf(topic, address)}:${address}`;
   }
 
-  private add(topic: Topic, address: Address): Channel {
+  private add(topic: Channel['topic'], address: Address): Channel {
     const name = this.nameOf(topic, address);
-    const tag = `{${bucketOf(address)}}`;
+    const tag = tagOf(topic, address);
     const channel = { name, topic, address, tag, joins: 0, session: null, isConfirmed: false, hearing: 0, waiters: [] };
     this.channels[topic].set(address, channel);
     return channel;
@@ -160,6 +175,7 @@ export class RedisBackplane extends Backplane {
   private *all(): Generator<Channel> {
     yield* this.channels.mailbox.values();
     yield* this.channels.presence.values();
+    yield* this.channels.node.values();
   }
 
   /** What one turn of the event loop wants goes out together, and what it changed its mind about not at all. */
@@ -271,7 +287,8 @@ export class RedisBackplane extends Backplane {
   private receive(channel: string, payload: string): void {
     if (payload.length <= NODE_LENGTH || payload.startsWith(this.node)) return;
     const address = channel.slice(channel.lastIndexOf(':') + 1) as Address;
-    this.guard(() => this.heard(payload[NODE_LENGTH]!, address, payload.slice(NODE_LENGTH + 1)));
+    const node = payload.slice(0, NODE_LENGTH);
+    this.guard(() => this.heard(payload[NODE_LENGTH]!, address, payload.slice(NODE_LENGTH + 1), node));
   }
 
   private lost(session: Session, reason: string): void {
@@ -316,8 +333,8 @@ export class RedisBackplane extends Backplane {
   /** A slice of everything: what Redis or the library lost in silence is back within a minute. */
   private subscribeOnceMore(): void {
     const batches: Batches = new Map();
-    const { mailbox, presence } = this.channels;
-    for (let left = Math.ceil((mailbox.size + presence.size) / TICKS_PER_ROUND); left > 0; left--) {
+    const { mailbox, presence, node } = this.channels;
+    for (let left = Math.ceil((mailbox.size + presence.size + node.size) / TICKS_PER_ROUND); left > 0; left--) {
       this.round ??= this.all();
       const next = this.round.next();
       if (next.done) this.round = null;
@@ -347,6 +364,10 @@ export class RedisBackplane extends Backplane {
       this.logger?.error('what another node said could not be handled', error);
     }
   }
+}
+
+function tagOf(topic: Channel['topic'], address: Address): string {
+  return `{${topic === 'node' ? address : bucketOf(address)}}`;
 }
 
 function nameOf({ name }: Channel): string {

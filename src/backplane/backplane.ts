@@ -9,6 +9,8 @@ export type Kind =
   | 'e'
   /** A frame for every connection of the address. */
   | 'f'
+  /** Receipts for those who wait on that node. */
+  | 'r'
   /** A device was opened anew: `<claim> <device>`. */
   | 'd'
   /** The address came, went, hid or showed itself. */
@@ -28,7 +30,8 @@ export type Kind =
   /** The operator banned the address, or let it in again: the store says which. */
   | 'o';
 
-export type Heard = (address: Address, payload: string) => void;
+/** `node`: who says it. `address` is nobody's where only this node was told. */
+export type Heard = (address: Address, payload: string, node: string) => void;
 
 /**
  * Between the nodes of one relay. Everything sent here is a hint: it may be lost, and whoever needs certainty reads the
@@ -55,6 +58,9 @@ export abstract class Backplane {
   /** Resolves with how many other nodes heard it. */
   abstract send(topic: Topic, address: Address, kind: Kind, payload: string): Promise<number>;
 
+  /** To that node alone. Resolves with whether it was heard there: not by one that ended, nor by one too old to listen. */
+  abstract tell(node: string, kind: Kind, payload: string): Promise<boolean>;
+
   /** One listener for each kind. */
   listen(kind: Kind, heard: Heard): void {
     this.listeners.set(kind, heard);
@@ -65,8 +71,8 @@ export abstract class Backplane {
     this.resumedListeners.push(resumed);
   }
 
-  protected heard(kind: string, address: Address, payload: string): void {
-    this.listeners.get(kind as Kind)?.(address, payload);
+  protected heard(kind: string, address: Address, payload: string, node: string): void {
+    this.listeners.get(kind as Kind)?.(address, payload, node);
   }
 
   protected resumed(): void {

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { failureOf, keepAnswering } from '../redis/redis-connection.redis.js';
 import { replyCode } from '../redis/redis-error.redis.js';
+import { ReplyReader } from '../redis/reply-reader.redis.js';
 
 /** One connection from ready to lost. What was subscribed on it ends with it. */
 export interface Session {
@@ -41,7 +42,9 @@ export class Subscriber {
     redis.on('close', () => this.lost());
     redis.on('end', () => this.ended());
     redis.on('moved', () => events.moved());
-    redis.on('smessage', (channel: string, payload: string) => events.heard(channel, payload));
+    const heard = (channel: string, payload: string): void => events.heard(channel, payload);
+    redis.on('connect', () => ReplyReader.attach(redis, redis.stream, heard));
+    redis.on('smessage', heard);
     redis.connect().catch(() => undefined);
   }
 

@@ -37,10 +37,14 @@ class Wires extends Backplane {
     return this.isDown ? 0 : (this.joins.get(address) ?? 0);
   }
 
+  override tell(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
   override send(_topic: Topic, address: Address, kind: Kind, payload: string): Promise<number> {
     if (this.isDown) return Promise.reject(new RelayError('store_unavailable'));
     const others = this.all.filter((other) => other !== this && !other.isDown && (other.joins.get(address) ?? 0) > 0);
-    for (const other of others) other.heard(kind, address, payload);
+    for (const other of others) other.heard(kind, address, payload, this.node);
     return Promise.resolve(others.length);
   }
 

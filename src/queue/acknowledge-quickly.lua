@@ -55,9 +55,14 @@ do
         local owed = ''
         if ARGV[8] ~= '' then
           owed = 'd' .. ARGV[2] .. sequence
-          redis.call('HSET', string.gsub(KEYS[3], 'tot:{', 'out:{', 1), owed, string.format('%d', now + OWED_TO_CALLER_MS)
-            .. ' {"kind":"delivered","at":' .. ARGV[1] .. ',"mailbox":"' .. ARGV[2] .. '","before":' .. before
-            .. ',"silent":"","messages":' .. ARGV[8] .. '}')
+          local out, name, others = string.gsub(KEYS[3], 'tot:{', 'out:{', 1), owed, 0
+          local head = string.format('%d', now + OWED_TO_CALLER_MS) .. ' {"kind":"delivered","at":' .. ARGV[1]
+            .. ',"mailbox":"' .. ARGV[2] .. '","before":' .. before .. ',"silent":"","messages":'
+          for messages in string.gmatch(ARGV[8], '[^\n]+') do
+            redis.call('HSET', out, name, head .. messages .. '}')
+            others = others + 1
+            name = owed .. '.' .. others
+          end
         end
         return { 'acknowledged', before, '', owed }
       end

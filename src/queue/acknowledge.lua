@@ -1,8 +1,8 @@
 -- Moves a device's cursor and frees what every device has passed. Allowed at maxmemory: it frees.
 -- ARGV[3] device · [4] ms and [5] sequence of the id up to which · [6] claim, 0: none needed
--- ARGV[7] '' or the id after which a live connection still reads · [8] '' or [[sequence, sender, messageId], …]
+-- ARGV[7] '' or the id after which a live connection still reads · [8] '' or lines, each a group: [[sequence, sender, messageId], …]
 -- ARGV[9] '', or where other nodes may hold the address: 1 or 0, whether this node listens to the mailbox, and the node
--- -> {'acknowledged', sequence of the furthest cursor before, silent ranges, field of the receipts owed or ''}
+-- -> {'acknowledged', sequence of the furthest cursor before, silent ranges, field of the receipts owed or ''; those of later groups: <field>.1 …}
 --    {'ahead'} · {'superseded'}
 local deviceId, ms, sequence, claim = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local known = redis.call('HMGET', ST, 's', 'v', 'b')
@@ -109,7 +109,12 @@ if sequence > before then
   S[FURTHEST], S[FURTHEST_MS] = sequence, ms
   if ARGV[8] ~= '' then
     owed = 'd' .. address .. sequence
-    owe(owed, OWED_TO_CALLER_MS, 'delivered', ',"before":' .. before .. ',"silent":"' .. silent .. '"', ARGV[8])
+    local name, others = owed, 0
+    for messages in string.gmatch(ARGV[8], '[^\n]+') do
+      owe(name, OWED_TO_CALLER_MS, 'delivered', ',"before":' .. before .. ',"silent":"' .. silent .. '"', messages)
+      others = others + 1
+      name = owed .. '.' .. others
+    end
   end
 end
 

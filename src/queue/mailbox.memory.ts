@@ -276,7 +276,7 @@ export class Mailbox {
     this.retireDevices(now, id);
     this.trim(keepAfter === undefined ? Infinity : sequenceOf(keepAfter), now);
     this.touchedAt = now.monotonicMs;
-    return { kind: 'acknowledged', before, silent, owed: null };
+    return { kind: 'acknowledged', before, silent, owed: [] };
   }
 
   markRead(from: Address, messageId: string): ReadMark {

@@ -29,6 +29,7 @@ import {
   type MailboxDevice,
   type MailboxLimits,
   type MessageEntry,
+  type MessageReference,
   type NewMessage,
   type OpenOptions,
   type Owed,
@@ -190,13 +191,14 @@ export class RedisQueueRepository extends QueueRepository {
   override async acknowledge(mailbox: Address, acknowledgement: Acknowledgement): Promise<Acknowledged> {
     const { device, upTo, claim = 0, keepAfter, isShared = false, messages = [] } = acknowledgement;
     const keep = keepAfter === undefined ? '' : (keepAfter ?? '0-0');
-    const owedMessages =
-      messages.length === 0 ? '' : JSON.stringify(messages.map((one) => [one.sequence, one.from, one.messageId]));
+    const owedMessages = messages.map(referencesIn).join('\n');
     const others = isShared ? this.listener(mailbox) : '';
     const args = [mailbox, device, msOf(upTo), sequenceOf(upTo), claim, keep, owedMessages, others];
     const [kind, before, silent, owed] = await this.acknowledgements.add(this.keys.of(mailbox), args);
     if (kind !== 'acknowledged') return { kind: kind as 'ahead' | 'superseded' };
-    return { kind, before: Number(before), silent: sequencesOf(silent as string), owed: owedIn(mailbox, owed) };
+    const first = owedIn(mailbox, owed);
+    const names = first === null ? [] : messages.map((_, i) => (i === 0 ? first : `${first}.${i}`));
+    return { kind, before: Number(before), silent: sequencesOf(silent as string), owed: names };
   }
 
   override async markRead(mailbox: Address, from: Address, messageId: string): Promise<ReadMark> {
@@ -282,10 +284,11 @@ export class RedisQueueRepository extends QueueRepository {
   }
 
   override onAppended(listener: AppendedElsewhere): void {
-    this.options.backplane.listen('e', (mailbox, payload) => {
+    this.options.backplane.listen('e', (mailbox, payload, node) => {
       const space = payload.indexOf(' ');
-      const unpacked = unpackEntry(payload.slice(0, space), payload.slice(space + 1));
-      if (unpacked !== null) listener(mailbox, unpacked.entry);
+      const entry = unpackEntry(payload.slice(0, space), payload.slice(space + 1))?.entry;
+      if (entry === undefined) return;
+      listener(mailbox, entry.kind === 'message' ? Object.assign(entry, { appendedBy: node }) : entry);
     });
   }
 
@@ -389,6 +392,11 @@ export class RedisQueueRepository extends QueueRepository {
 
 function idOrNull(value: string | number | undefined): EntryId | null {
   return value === '' || value === undefined ? null : (value as EntryId);
+}
+
+/** JSON, in one line. */
+function referencesIn(messages: readonly MessageReference[]): string {
+  return JSON.stringify(messages.map(({ sequence, from, messageId }) => [sequence, from, messageId]));
 }
 
 function owedIn(mailbox: Address, name: string | number | undefined): Owed | null {

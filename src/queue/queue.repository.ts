@@ -26,6 +26,8 @@ export interface MessageEntry {
   readonly timestamp: number;
   /** When the mailbox took it, integer ms since 1970. */
   readonly queuedAt: number;
+  /** The other node that appended it, where its sender may wait to hear of it; absent where that is not known. */
+  readonly appendedBy?: string;
 }
 
 /** What became of a message, on its way back to who sent it. */
@@ -147,8 +149,11 @@ export interface Acknowledgement {
    * said; everything, while one has not said it.
    */
   readonly isShared?: boolean;
-  /** Messages up to `upTo` whose senders are owed `delivered`, unless it is known to be owed no more. */
-  readonly messages?: readonly MessageReference[];
+  /**
+   * Messages up to `upTo` whose senders are owed `delivered`, unless it is known to be owed no more. What each group is owed
+   * has a name of its own: others may bring and settle it.
+   */
+  readonly messages?: readonly (readonly MessageReference[])[];
 }
 
 export type MessageReference = Pick<MessageEntry, 'sequence' | 'from' | 'messageId'>;
@@ -179,8 +184,8 @@ export type Acknowledged =
       readonly before: number;
       /** Sequences above `before` that are owed no `delivered`: expired, dropped, their `read` went out first, or their sender is blocked. */
       readonly silent: readonly number[];
-      /** The rest of `messages` after `before`, to be settled once their senders know; `null` where there is none. */
-      readonly owed: Owed | null;
+      /** The rest of `messages` after `before`, to be settled once their senders know: of each group, or none where none is left. */
+      readonly owed: readonly Owed[];
     }
   /** Beyond the newest entry: nothing moved. */
   | { readonly kind: 'ahead' }

@@ -46,12 +46,12 @@ export class QueueService {
       upTo,
       keepAfter,
       isShared: true,
-      messages,
+      messages: messages.length === 0 ? [] : [messages],
     });
     if (result.kind !== 'acknowledged') throw new RelayError('ack_ahead');
     const { before, silent, owed } = result;
     const first = messages.filter(({ sequence }) => sequence > before && !silent.includes(sequence));
-    this.observer.acknowledged(mailbox, first, owed);
+    this.observer.acknowledged(mailbox, first, owed[0] ?? null);
     return messages.filter(({ sequence }) => sequence > before).length;
   }
 

@@ -96,11 +96,16 @@ const answers = fc.array(fc.record({ value, wantsBytes: fc.boolean() }), { minLe
 interface Seen {
   readonly direct: unknown[];
   readonly passed: Buffer[];
+  readonly heard: string[];
 }
 
 /** What came of these pieces: one command waits for each answer, and what goes to the library takes the next as well. */
-function read(pieces: readonly Buffer[], wantsBytes: readonly boolean[], status = 'ready'): Seen {
-  const seen: Seen = { direct: [], passed: [] };
+function read(
+  pieces: readonly Buffer[],
+  wantsBytes: readonly boolean[],
+  { status = 'ready', listens = false } = {},
+): Seen {
+  const seen: Seen = { direct: [], passed: [], heard: [] };
   const queue = wantsBytes.map((bytes): { command: AnsweredCommand } => ({
     command: { replyEncoding: bytes ? null : 'utf8', resolve: (reply) => void seen.direct.push(reply) },
   }));
@@ -115,10 +120,14 @@ function read(pieces: readonly Buffer[], wantsBytes: readonly boolean[], status 
       shift: () => queue.shift(),
     },
   };
-  const take = ReplyReader.before(connection, (chunk) => {
-    seen.passed.push(chunk);
-    queue.shift();
-  });
+  const take = ReplyReader.before(
+    connection,
+    (chunk) => {
+      seen.passed.push(chunk);
+      queue.shift();
+    },
+    listens ? (channel, payload) => seen.heard.push(`${channel} ${payload}`) : null,
+  );
   for (const piece of pieces) {
     const bytes = Buffer.from(piece);
     take(bytes);
@@ -168,9 +177,27 @@ describe('the reader of answers', () => {
     ['no answer is read before the connection is ready', 'connect'],
     ['nor while it is watched', 'monitoring'],
   ])('%s', (_, status) => {
-    const { direct, passed } = read([Buffer.from('$1\r\na\r\n')], [false], status);
+    const { direct, passed } = read([Buffer.from('$1\r\na\r\n')], [false], { status });
     expect(direct).toEqual([]);
     expect(passed).toHaveLength(1);
+  });
+
+  it('hands over what is published to shards where somebody listens, and leaves all else that comes by itself', () => {
+    const push = (...texts: string[]): Buffer => encode({ kind: 'push', values: texts.map(text) });
+    const published = fc.array(
+      fc.tuple(texts, texts, fc.constantFrom('smessage', 'message', 'ssubscribe', 'invalidate')),
+    );
+    const lengths = fc.array(fc.integer({ min: 1, max: 80 }), { minLength: 1, maxLength: 5 });
+    const property = fc.property(published, lengths, fc.boolean(), (some, pieces, listens) => {
+      const bytes = Buffer.concat(some.map(([channel, payload, what]) => push(what, channel, payload)));
+      const { heard, passed } = read(cut(bytes, pieces), [], { listens });
+      const direct = listens ? some.filter(([, , what]) => what === 'smessage') : [];
+      expect(heard).toEqual(
+        direct.map(([channel, payload]) => [channel, payload].map((some) => Buffer.from(some).toString()).join(' ')),
+      );
+      expect(passed).toHaveLength(some.length - direct.length);
+    });
+    fc.assert(property, { numRuns: 500 });
   });
 
   it('leaves what is no answer to the library, and all that follows', () => {

@@ -17,6 +17,8 @@ export interface AnsweredCommand {
   resolve(reply: unknown): void;
 }
 
+export type HeardPublished = (channel: string, payload: string) => void;
+
 type Reply = string | number | null | Reply[];
 
 const CR = 0x0d;
@@ -36,6 +38,9 @@ const PUSH = 0x3e;
 const MAP = 0x25;
 const ATTRIBUTE = 0x7c;
 
+/** How what was published to a shard's channel begins; the channel and the payload follow. */
+const PUBLISHED = Buffer.from('>3\r\n$8\r\nsmessage\r\n');
+
 const FIRST_BYTES = 64 * 1024;
 const KEPT_BYTES = 1024 * 1024;
 const NONE = Buffer.alloc(0);
@@ -43,8 +48,8 @@ const NONE = Buffer.alloc(0);
 /**
  * Reads the answers of Redis that are texts, whole numbers, nothing, and arrays of these, straight into them, which are nearly all
  * that come: ioredis makes a buffer of each text, through a dozen look-ups of its own, and then a text of the buffer
- * (docs/decisions/0040-replies-read-into-texts.md). Everything else goes to ioredis, byte for byte: errors, maps, what comes by
- * itself, and what somebody wants as bytes.
+ * (docs/decisions/0040-replies-read-into-texts.md). Likewise what is published to shards' channels, where somebody listens to it here.
+ * Everything else goes to ioredis, byte for byte: errors, maps, what else comes by itself, and what somebody wants as bytes.
  */
 export class ReplyReader {
   /** The beginning of an answer whose end has not come, in the first `kept` bytes; one buffer for all of a connection's. */
@@ -61,19 +66,24 @@ export class ReplyReader {
   private constructor(
     private readonly connection: AnsweredConnection,
     private readonly toLibrary: (chunk: Buffer) => void,
+    private readonly heard: HeardPublished | null,
   ) {}
 
   /** On its `connect`, before anything came. Should ioredis be another inside one day, it reads everything: a test says so. */
-  static attach(connection: AnsweredConnection, stream: EventEmitter): void {
+  static attach(connection: AnsweredConnection, stream: EventEmitter, heard: HeardPublished | null = null): void {
     const [library, ...others] = stream.listeners('data') as ((chunk: Buffer) => void)[];
     if (library === undefined || others.length > 0 || !isAsKnown(connection)) return;
-    const reader = new ReplyReader(connection, library);
+    const reader = new ReplyReader(connection, library, heard);
     stream.prependListener('data', (chunk: Buffer) => reader.read(chunk));
     stream.off('data', library);
   }
 
-  static before(connection: AnsweredConnection, toLibrary: (chunk: Buffer) => void): (chunk: Buffer) => void {
-    const reader = new ReplyReader(connection, toLibrary);
+  static before(
+    connection: AnsweredConnection,
+    toLibrary: (chunk: Buffer) => void,
+    heard: HeardPublished | null = null,
+  ): (chunk: Buffer) => void {
+    const reader = new ReplyReader(connection, toLibrary, heard);
     return (chunk) => reader.read(chunk);
   }
 
@@ -154,7 +164,11 @@ export class ReplyReader {
   }
 
   private answer(bytes: Buffer, start: number, end: number, isPlain: boolean): void {
-    const { connection } = this;
+    const { connection, heard } = this;
+    if (heard !== null && isPublished(bytes, start, end)) {
+      this.at = start + PUBLISHED.length;
+      return heard(this.value(bytes) as string, this.value(bytes) as string);
+    }
     const command = isPlain && connection.status === 'ready' ? connection.commandQueue.peekFront()?.command : undefined;
     if (command?.replyEncoding !== 'utf8' || Boolean(connection.condition?.subscriber)) {
       // A copy where the buffer is used again: somebody may keep what was asked for as bytes.
@@ -196,6 +210,11 @@ export class ReplyReader {
     this.at = at + 2;
     return isNegative ? -number : number;
   }
+}
+
+function isPublished(bytes: Buffer, start: number, end: number): boolean {
+  const from = start + PUBLISHED.length;
+  return bytes[start] === PUSH && from < end && PUBLISHED.compare(bytes, start, from) === 0;
 }
 
 /** Whether it is all in its first line, and that says no length. */

@@ -10,7 +10,6 @@ import {
   type Entry,
   type Glance,
   type MessageEntry,
-  type MessageReference,
   type Owed,
   type OwedReceipts,
   type QueueRepository,
@@ -19,6 +18,7 @@ import {
 import type { Acquaintance } from './acquaintance.js';
 import type { Connection } from './connection.js';
 import { entryFrame } from './mailbox-reader.js';
+import type { Letter, ReceiptPost } from './receipt-post.js';
 import type { Receipts } from './receipts.js';
 import { learn, type Room, type Rooms, supersede } from './room.js';
 import type { Verdicts } from './verdicts.js';
@@ -30,6 +30,7 @@ export interface DeliveryParts {
   readonly rooms: Rooms;
   readonly queue: QueueRepository;
   readonly receipts: Receipts;
+  readonly post: ReceiptPost;
   readonly verdicts: Verdicts;
   readonly backplane: Backplane;
   readonly acquaintance: Acquaintance;
@@ -38,12 +39,23 @@ export interface DeliveryParts {
   readonly logger: Logger;
 }
 
+/** Messages that one node appended; `null`: this one, or nobody knows. */
+interface Group {
+  readonly node: string | null;
+  readonly messages: MessageEntry[];
+}
+
 /** From the mailbox to the connections of its owner, and from their acknowledgements back to the sender. */
 export class Delivery {
   /** Receipts that were passed on, for the store to forget. */
   private passedOn: Owed[] = [];
 
-  constructor(private readonly parts: DeliveryParts) {}
+  constructor(private readonly parts: DeliveryParts) {
+    parts.post.observe({
+      received: (letter) => this.deliveredElsewhere(letter),
+      returned: ({ mailbox, messages, owed }) => this.delivered(mailbox, messages, owed),
+    });
+  }
 
   /** A message was stored: offers it to whoever is connected, and answers its sender now or once somebody has it. */
   stored(sender: Connection, to: Address, entry: MessageEntry, isHeldElsewhere: boolean): void {
@@ -67,15 +79,15 @@ export class Delivery {
   acknowledge(connection: Connection, room: Room, upTo: EntryId): void {
     if (!connection.mayAcknowledge(upTo)) return;
     const { device, claim } = connection;
-    const entries = connection.unsettled(upTo);
-    const messages = entries.filter((entry): entry is MessageEntry => entry.kind === 'message');
+    const groups = byNode(connection.unsettled(upTo));
+    const messages = groups.map((group) => group.messages);
     const keepAfter = this.slowestPosition(room.address);
     const isShared = this.parts.receipts.mayBeElsewhere(room);
     connection.acknowledging = this.parts.queue
       .acknowledge(room.address, { device, upTo, claim, keepAfter, isShared, messages })
       .then(
         (result) => {
-          this.acknowledged(connection, room, upTo, messages, result);
+          this.acknowledged(connection, room, upTo, groups, result);
           this.acknowledgeNext(connection, room);
         },
         (error: unknown) => {
@@ -87,17 +99,33 @@ export class Delivery {
   }
 
   /** These messages have been acknowledged for the first time; `owed` until their senders know, or it waits in their mailboxes. */
-  delivered(mailbox: Address, messages: readonly MessageReference[], owed: Owed | null): void {
+  delivered(mailbox: Address, messages: Letter['messages'], owed: Owed | null): void {
+    const { told, untold } = this.answer(mailbox, messages, () => true);
+    this.settleAfter(untold.size === 0 ? null : this.parts.receipts.sendAll(untold, told), told, owed);
+  }
+
+  /**
+   * The same, said by another node. It may come late, when a `read` went before it, to a connection that is here no more: so
+   * only who has waited here since the message was sent is told at once, and all others by their mailboxes.
+   */
+  private deliveredElsewhere({ mailbox, messages, owed }: Letter): void {
+    const { receipts } = this.parts;
+    const { told, untold } = this.answer(mailbox, messages, (from) => receipts.isAlone(from));
+    this.settleAfter(untold.size === 0 ? null : receipts.storeAll(untold), told, owed);
+  }
+
+  /** Tells the connections that wait for it, of the senders who may be told so. */
+  private answer(mailbox: Address, messages: Letter['messages'], mayTell: (from: Address) => boolean) {
     const timestamp = this.parts.clock.now();
     const told = new Set<Connection>();
-    const bySender = new Map<Address, Receipt[]>();
+    const untold = new Map<Address, Receipt[]>();
     for (const { from, messageId } of messages) {
-      const sender = this.parts.verdicts.take(from, mailbox, messageId);
+      const sender = mayTell(from) ? this.parts.verdicts.take(from, mailbox, messageId) : null;
       const receipt: Receipt = { kind: 'delivered', peer: mailbox, messageId, timestamp };
       if (sender?.isOpen === true && this.parts.receipts.answer(from, sender, receipt)) told.add(sender);
-      else addTo(bySender, from, receipt);
+      else addTo(untold, from, receipt);
     }
-    this.settleAfter(bySender.size === 0 ? null : this.parts.receipts.sendAll(bySender, told), told, owed);
+    return { told, untold };
   }
 
   /** The recipient said that it has read the message. */
@@ -181,7 +209,7 @@ export class Delivery {
     connection: Connection,
     room: Room,
     upTo: EntryId,
-    messages: readonly MessageEntry[],
+    groups: readonly Group[],
     result: Acknowledged,
   ): void {
     connection.settle(upTo);
@@ -192,14 +220,25 @@ export class Delivery {
         return this.parts.logger.warn('acknowledgement beyond the mailbox', { connection: connection.id });
       case 'acknowledged': {
         const { before, silent, owed } = result;
-        const first = messages.filter(({ sequence }) => sequence > before && !silent.includes(sequence));
-        // Not whoever is blocked: those are silent.
-        for (const { from } of first) this.parts.acquaintance.meet(room, from);
         const now = this.parts.queue.now();
-        for (const { queuedAt } of first) this.parts.metrics.delivering.observe(now - queuedAt);
-        if (first.length > 0 || owed !== null) this.delivered(room.address, first, owed);
+        groups.forEach(({ node, messages }, i) => {
+          const first = messages.filter(({ sequence }) => sequence > before && !silent.includes(sequence));
+          for (const { from, queuedAt } of first) {
+            // Not whoever is blocked: those are silent.
+            this.parts.acquaintance.meet(room, from);
+            this.parts.metrics.delivering.observe(now - queuedAt);
+          }
+          this.passBack(room.address, node, first, owed[i] ?? null);
+        });
       }
     }
+  }
+
+  private passBack(mailbox: Address, node: string | null, first: readonly MessageEntry[], owed: Owed | null): void {
+    if (first.length > 0 && node !== null) {
+      const messages = first.map(({ from, messageId }) => ({ from, messageId }));
+      this.parts.post.send(node, { mailbox, messages, owed });
+    } else if (first.length > 0 || owed !== null) this.delivered(mailbox, first, owed);
   }
 
   private acknowledgeNext(connection: Connection, room: Room): void {
@@ -219,6 +258,18 @@ export class Delivery {
     if (stored === null) return settle();
     stored.then(settle, (error: unknown) => this.parts.logger.warn('receipts not stored', { reason: reasonOf(error) }));
   }
+}
+
+function byNode(entries: readonly Entry[]): Group[] {
+  const groups: Group[] = [];
+  for (const entry of entries) {
+    if (entry.kind !== 'message') continue;
+    const node = entry.appendedBy ?? null;
+    const known = groups.find((group) => group.node === node);
+    if (known === undefined) groups.push({ node, messages: [entry] });
+    else known.messages.push(entry);
+  }
+  return groups;
 }
 
 function addTo(receipts: Map<Address, Receipt[]>, to: Address, receipt: Receipt): void {

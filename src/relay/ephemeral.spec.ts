@@ -29,6 +29,10 @@ class LateBackplane extends Backplane {
     return 1;
   }
 
+  override tell(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
   override send(_topic: Topic, _address: Address, _kind: Kind, payload: string): Promise<number> {
     this.sent = payload;
     return new Promise((resolve, reject) => {
@@ -39,7 +43,7 @@ class LateBackplane extends Backplane {
 
   /** Another node answers the last that was sent. */
   says(word: '+' | '-'): void {
-    this.heard('a', ALICE, `${this.sent.split(' ', 1)[0]} ${word}`);
+    this.heard('a', ALICE, `${this.sent.split(' ', 1)[0]} ${word}`, 'node0002');
   }
 }
 

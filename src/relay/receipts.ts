@@ -56,6 +56,13 @@ export class Receipts {
     return room !== undefined && this.isComplete(room);
   }
 
+  /** Whether the address has one connection, here, and no other device. */
+  isAlone(address: Address): boolean {
+    const room = this.rooms.get(address);
+    const [only, ...others] = room?.connections ?? [];
+    return room !== undefined && only?.canConfirm === true && others.length === 0 && this.isComplete(room);
+  }
+
   /** Whether another node may hold connections of the address: one does, or its word may have been lost. */
   mayBeElsewhere({ address, isHeldElsewhere, hearing }: Room): boolean {
     return isHeldElsewhere || hearing === 0 || hearing !== this.backplane.hearing('mailbox', address);

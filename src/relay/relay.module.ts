@@ -31,6 +31,7 @@ import { Connections } from './connections.js';
 import { Delivery } from './delivery.js';
 import { Drain } from './drain.js';
 import { Ephemeral } from './ephemeral.js';
+import { ReceiptPost } from './receipt-post.js';
 import { Receipts } from './receipts.js';
 import { Relay } from './relay.js';
 import { RelayGateway } from './relay.gateway.js';
@@ -161,21 +162,38 @@ function shareOf(ratePerIp: number, workers: number, ratePerAddress: number): nu
       useFactory: (rooms: Rooms, queue: QueueRepository, backplane: Backplane, metrics: Metrics) =>
         new Receipts(rooms, queue, backplane, metrics),
     },
+    {
+      provide: ReceiptPost,
+      inject: [Backplane, Turn, Logger],
+      useFactory: (backplane: Backplane, turn: Turn, logger: Logger) => new ReceiptPost(backplane, turn, logger),
+    },
     { provide: Verdicts, inject: [Clock], useFactory: (clock: Clock) => new Verdicts(clock) },
     {
       provide: Delivery,
-      inject: [Rooms, QueueRepository, Receipts, Verdicts, Acquaintance, Backplane, Clock, Metrics, Logger],
+      inject: [
+        Rooms,
+        QueueRepository,
+        Receipts,
+        ReceiptPost,
+        Verdicts,
+        Acquaintance,
+        Backplane,
+        Clock,
+        Metrics,
+        Logger,
+      ],
       useFactory: (
         rooms: Rooms,
         queue: QueueRepository,
         receipts: Receipts,
+        post: ReceiptPost,
         verdicts: Verdicts,
         acquaintance: Acquaintance,
         backplane: Backplane,
         clock: Clock,
         metrics: Metrics,
         logger: Logger,
-      ) => new Delivery({ rooms, queue, receipts, verdicts, acquaintance, backplane, clock, metrics, logger }),
+      ) => new Delivery({ rooms, queue, receipts, post, verdicts, acquaintance, backplane, clock, metrics, logger }),
     },
     {
       provide: Ephemeral,

@@ -382,7 +382,7 @@ export class Relay implements ConnectionHost {
     if (mark.wasAcknowledged) await connection.acknowledging;
     acquaintance.meet(room, from);
     // Whoever has read it has it, and `delivered` may not follow `read`.
-    if (!mark.wasAcknowledged) delivery.delivered(reader, [{ from, messageId, sequence: mark.sequence }], null);
+    if (!mark.wasAcknowledged) delivery.delivered(reader, [{ from, messageId }], null);
     delivery.read(reader, from, messageId, mark.owed);
   }
 

@@ -249,7 +249,7 @@ export function queueContract(
         const result = await queue.acknowledge(BOX, {
           device: 'phone',
           upTo: other.id,
-          messages: [read, entry, other],
+          messages: [[read, entry, other]],
         });
         expect(result).toMatchObject({ kind: 'acknowledged', before: 0 });
         expect([...(result.kind === 'acknowledged' ? result.silent : [])].sort()).toEqual([

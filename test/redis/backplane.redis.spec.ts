@@ -1,4 +1,5 @@
 import { type Address, RelayError } from '@relay/protocol';
+import type { EventEmitter } from 'node:events';
 import type { Topic } from '../../src/backplane/backplane.js';
 import { bucketOf } from '../../src/redis/redis-key.redis.js';
 import { eventually, RedisServer } from '../support/redis-server.js';
@@ -54,6 +55,43 @@ describe('the backplane on Redis', () => {
     expect(await here.backplane.send('presence', ALICE, 'p', 'online')).toBe(1);
     await there.hears('online');
     expect(there.heard).toEqual([`p ${ALICE} online`]);
+  });
+
+  it('tells one node alone, and says where there is none', async () => {
+    const third = await Node.start(redis.url);
+    try {
+      expect(await here.backplane.tell(there.backplane.node, 'f', 'for there')).toBe(true);
+      await there.hears('for there');
+      expect(there.heard).toEqual([`f ${there.backplane.node} for there`]);
+      expect(third.heard).toEqual([]);
+    } finally {
+      await third.close();
+    }
+    await eventually('nobody is there', async () => !(await here.backplane.tell(third.backplane.node, 'f', 'x')));
+  });
+
+  it('is heard before ioredis takes it apart', async () => {
+    const { subscribers } = there.backplane as unknown as { subscribers: Map<string, { redis: EventEmitter }> };
+    const events: unknown[] = [];
+    for (const subscriber of subscribers.values()) subscriber.redis.on('smessage', (event) => events.push(event));
+    expect(subscribers.size).toBe(1);
+    await here.backplane.tell(there.backplane.node, 'f', 'straight');
+    await there.hears('straight');
+    expect(events).toEqual([]);
+  });
+
+  it('says who it is that tells', async () => {
+    const heard: string[] = [];
+    there.backplane.listen('r', (_, payload, node) => heard.push(`${payload} of ${node}`));
+    await here.backplane.tell(there.backplane.node, 'r', 'word');
+    await eventually('it came', () => Promise.resolve(heard.length > 0));
+    expect(heard).toEqual([`word of ${here.backplane.node}`]);
+  });
+
+  it('can be told again after subscriptions were lost', async () => {
+    await redis.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await eventually('it is back', () => here.backplane.tell(there.backplane.node, 'f', 'again'));
+    await there.hears('again');
   });
 
   it('hears what a script publishes in the same format, empty payloads included', async () => {
@@ -121,7 +159,7 @@ describe('the backplane on Redis', () => {
     expect(await there.backplane.send('mailbox', address(1234), 'f', 'x')).toBe(1);
     for (let i = 0; i < 5000; i++) here.backplane.leave('mailbox', address(i));
     await becomes(0, address(0));
-    expect(await redis.command('PUBSUB', 'SHARDCHANNELS')).toEqual([]);
+    expect(await redis.command('PUBSUB', 'SHARDCHANNELS', 'test:mb:*')).toEqual([]);
   });
 
   it('is delayed only by subscriptions that are cut again and again', async () => {

@@ -48,7 +48,7 @@ describe('mailboxes in Redis', () => {
   }
 
   const acknowledge = (upTo: EntryId, messages: MessageEntry[] = []) =>
-    node.queue.acknowledge(BOX, { device: 'phone', upTo, messages });
+    node.queue.acknowledge(BOX, { device: 'phone', upTo, messages: messages.length === 0 ? [] : [messages] });
 
   const keys = async (): Promise<string[]> => {
     const found = (await redis.command('KEYS', `${node.client.prefix}*`)) as string[];
@@ -87,7 +87,7 @@ describe('mailboxes in Redis', () => {
       const [glance] = await node.queue.glance([BOX]);
       const result = await acknowledge(glance!.head!, entries);
       expect(await keys()).toEqual([`out:${tag}`, `st:${tag}:${BOX}`, `tot:${tag}`]);
-      await node.queue.settle([(result as { owed: string }).owed]);
+      if (result.kind === 'acknowledged') await node.queue.settle(result.owed);
       expect(await keys()).toEqual([`st:${tag}:${BOX}`, `tot:${tag}`]);
     });
 
@@ -523,6 +523,28 @@ describe('mailboxes in Redis', () => {
       await other.close();
     });
 
+    it.each([
+      ['one device', ['phone']],
+      ['two devices', ['phone', 'laptop']],
+    ])('are settled for each group by itself, with %s', async (_, devices) => {
+      for (const device of devices) await node.queue.open(BOX, device);
+      const one = await store('one');
+      const two = await store('two', { from: BOB });
+      const three = await store('three');
+      const messages = [[one, three], [two]];
+      const result = await node.queue.acknowledge(BOX, { device: 'phone', upTo: three.id, messages });
+      const [first, second, ...more] = result.kind === 'acknowledged' ? result.owed : [];
+      expect(more).toEqual([]);
+      await node.queue.settle([first!]);
+      clock.advance(15_000);
+      expect(await node.queue.owed()).toMatchObject([
+        { owed: second, receipts: [{ to: BOB, receipt: { kind: 'delivered', peer: BOX, messageId: 'two' } }] },
+      ]);
+      await node.queue.settle([second!]);
+      clock.advance(60_000);
+      expect(await node.queue.owed()).toEqual([]);
+    });
+
     it('are found behind any number of others that are not due yet', async () => {
       const out = `${node.client.prefix}out:${tag}`;
       const item = (at: number) =>
@@ -691,7 +713,7 @@ describe('mailboxes in Redis', () => {
       expect(await full.queue.open(BOX, 'phone')).toMatchObject({ after: null });
       expect((await full.queue.read(BOX, null, 10, Infinity)).entries).toHaveLength(10);
       const upTo = entries.at(-1)!.id;
-      expect(await full.queue.acknowledge(BOX, { device: 'phone', upTo, messages: entries })).toMatchObject({
+      expect(await full.queue.acknowledge(BOX, { device: 'phone', upTo, messages: [entries] })).toMatchObject({
         kind: 'acknowledged',
       });
       // Redis frees what it unlinked in its own time.

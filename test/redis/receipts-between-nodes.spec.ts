@@ -1,0 +1,247 @@
+import type { Address } from '@relay/protocol';
+import { randomBytes } from 'node:crypto';
+import { Backplane } from '../../src/backplane/backplane.js';
+import { bucketOf } from '../../src/redis/redis-key.redis.js';
+import { addressOf, type ClassicClient } from '../support/classic-client.js';
+import { Device } from '../support/device.js';
+import { ManualClock } from '../support/manual-clock.js';
+import { openQueue } from '../support/redis-queue.js';
+import { eventually, type RedisServer, usesRedis } from '../support/redis-server.js';
+import { type RunningRelay, startRelay } from '../support/relay.js';
+
+const ALICE = addressOf(1);
+const BOB = addressOf(2);
+const CAROL = addressOf(3);
+const LIMITS = { maxMessages: 1000, maxBytes: 1e9, senderShare: 1, overflow: 'reject' } as const;
+const RULES = { retentionMs: 1e9, historyMs: 0, maxReceipts: 100, maxDevices: 10 };
+
+/** Alice is on the left, Bob on the right. What came by the mailbox has an id. */
+describe('a receipt between two nodes', () => {
+  const shared = usesRedis();
+  let redis: RedisServer;
+  let clock: ManualClock;
+  let prefix: string;
+  let left: RunningRelay;
+  let right: RunningRelay;
+
+  const start = (): Promise<RunningRelay> => {
+    const env = { STORAGE: 'redis', REDIS_URL: redis.url, REDIS_KEY_PREFIX: prefix };
+    return startRelay({ clock, env });
+  };
+
+  beforeEach(async () => {
+    redis = await shared;
+    clock = new ManualClock();
+    prefix = `${randomBytes(6).toString('hex')}:`;
+    await redis.command('SET', `${prefix}clock`, String(clock.now()));
+    [left, right] = await Promise.all([start(), start()]);
+  });
+
+  afterEach(async () => {
+    await Promise.all([left.stop(), right.stop()]);
+  });
+
+  const nameOf = (node: RunningRelay): string => node.app.get(Backplane).node;
+  const owed = async (): Promise<number> =>
+    Number(await redis.command('HLEN', `${prefix}out:{${bucketOf(BOB as Address)}}`));
+  const isOwed = () => eventually('it is owed', async () => (await owed()) === 1);
+  const nothingIsOwed = () => eventually('nothing is owed', async () => (await owed()) === 0);
+  const bobsPhone = () => Device.open(right.wsUrl, BOB, 'phone', { acknowledges: false });
+
+  const deliveredTo = (client: ClassicClient, messageId: string) =>
+    client.ofType('delivered').filter((frame) => frame.messageId === messageId);
+
+  /** Word that the left node hears and does nothing about: it is killed at that moment. */
+  function loseLetters(): void {
+    left.app.get(Backplane).listen('r', () => undefined);
+  }
+
+  /** Word that the right node sends comes later. */
+  function holdLetters(): () => void {
+    const backplane = right.app.get(Backplane);
+    const tell = backplane.tell.bind(backplane);
+    const letters: (() => void)[] = [];
+    backplane.tell = (...letter) =>
+      new Promise((resolve, reject) => letters.push(() => void tell(...letter).then(resolve, reject)));
+    return () => letters.forEach((go) => go());
+  }
+
+  it('goes straight to who waits for it, once, and is settled when it has arrived', async () => {
+    const alice = await left.signIn(ALICE);
+    const bob = await bobsPhone();
+    alice.message(BOB, 'm1');
+    alice.message(BOB, 'm2');
+    const [, last] = await bob.client.waitForCount('message', 2);
+    bob.ack(last!.id);
+    await alice.waitFor('delivered', { messageId: 'm2' });
+    await nothingIsOwed();
+    await alice.settled();
+    expect(alice.ofType('delivered')).toMatchObject([{ messageId: 'm1' }, { messageId: 'm2' }]);
+    for (const frame of alice.ofType('delivered')) expect(frame).not.toHaveProperty('id');
+    expect(alice.ofType('queued')).toEqual([]);
+  });
+
+  it('stays owed until its sender confirms that it came', async () => {
+    const alice = await left.signIn(ALICE);
+    const bob = await right.signIn(BOB);
+    alice.socket.pause();
+    alice.message(BOB, 'm1');
+    await bob.waitFor('message');
+    await isOwed();
+    alice.kill();
+    await eventually('she is gone', async () => {
+      await right.run('look for missed mail');
+      const reply = await fetch(`${right.url}/api/status/${ALICE}`);
+      return !((await reply.json()) as { online: boolean }).online;
+    });
+    clock.advance(15_000);
+    await right.run('pass on receipts');
+    const back = await left.signIn(ALICE);
+    expect(await back.waitFor('delivered', { messageId: 'm1' })).toHaveProperty('id');
+    await nothingIsOwed();
+  });
+
+  it('is passed on by another when it is due, where the node of the sender ended in between', async () => {
+    const alice = await left.signIn(ALICE);
+    await right.signIn(BOB);
+    loseLetters();
+    alice.message(BOB, 'm1');
+    await isOwed();
+    await right.run('pass on receipts');
+    expect(alice.ofType('delivered')).toEqual([]);
+    clock.advance(15_000);
+    await right.run('pass on receipts');
+    expect(await alice.waitFor('delivered', { messageId: 'm1' })).toHaveProperty('id');
+    await nothingIsOwed();
+  });
+
+  it('goes by the mailbox at once where the node that appended is gone, or of a version that knows no letters', async () => {
+    const alice = await left.signIn(ALICE);
+    await right.signIn(BOB);
+    const older = await openQueue(redis, clock, RULES, prefix);
+    // Its own channel is what it does not know.
+    const { node } = older.backplane;
+    older.backplane.close();
+    await eventually('it listens no more', async () => !(await left.app.get(Backplane).tell(node, 'r', '[]')));
+    const message = { from: ALICE as Address, messageId: 'm1', content: 'x', timestamp: 1, ttlMs: 1e6 };
+    await older.queue.append(BOB as Address, message, LIMITS);
+    expect(await alice.waitFor('delivered', { messageId: 'm1' })).toHaveProperty('id');
+    await nothingIsOwed();
+    await older.close();
+  });
+
+  it('goes by the mailbox where it comes after the answer', async () => {
+    const alice = await left.signIn(ALICE);
+    const bob = await bobsPhone();
+    alice.message(BOB, 'm1');
+    const { id } = await bob.client.waitFor('message');
+    await eventually('queued', async () => {
+      clock.advance(300);
+      await left.run('answer sends');
+      await alice.settled();
+      return alice.ofType('queued').length === 1;
+    });
+    bob.ack(id);
+    expect(await alice.waitFor('delivered', { messageId: 'm1' })).toHaveProperty('id');
+    await nothingIsOwed();
+    expect(deliveredTo(alice, 'm1')).toHaveLength(1);
+  });
+
+  it('comes once to each device of a sender who has one on either node', async () => {
+    const phone = await Device.open(left.wsUrl, ALICE, 'phone');
+    const laptop = await Device.open(right.wsUrl, ALICE, 'laptop');
+    await right.signIn(BOB);
+    phone.client.message(BOB, 'm1');
+    await phone.client.waitFor('delivered', { messageId: 'm1' });
+    await laptop.client.waitFor('delivered', { messageId: 'm1' });
+    await nothingIsOwed();
+    for (const { client } of [phone, laptop]) {
+      await client.settled();
+      expect(deliveredTo(client, 'm1')).toHaveLength(1);
+      expect(client.ofType('queued')).toEqual([]);
+    }
+  });
+
+  it('comes to the device that is away, too, when it is back', async () => {
+    const laptop = await Device.open(left.wsUrl, ALICE, 'laptop');
+    const phone = await Device.open(left.wsUrl, ALICE, 'phone');
+    await laptop.client.close();
+    await right.signIn(BOB);
+    phone.client.message(BOB, 'm1');
+    await phone.client.waitFor('delivered', { messageId: 'm1' });
+    await nothingIsOwed();
+    const back = await Device.open(left.wsUrl, ALICE, 'laptop');
+    await back.client.waitFor('delivered', { messageId: 'm1' });
+  });
+
+  it('finds a sender that meanwhile went over to the other node', async () => {
+    const before = await left.signIn(ALICE);
+    const bob = await bobsPhone();
+    before.message(BOB, 'm1');
+    const { id } = await bob.client.waitFor('message');
+    await before.close();
+    const alice = await right.signIn(ALICE);
+    bob.ack(id);
+    await alice.waitFor('delivered', { messageId: 'm1' });
+    await nothingIsOwed();
+    await alice.settled();
+    expect(deliveredTo(alice, 'm1')).toHaveLength(1);
+  });
+
+  it('turns no tick back, however late it comes to a sender that connected again', async () => {
+    const before = await left.signIn(ALICE);
+    const bob = await bobsPhone();
+    const goOn = holdLetters();
+    before.message(BOB, 'm1');
+    const { id } = await bob.client.waitFor('message');
+    bob.ack(id);
+    await isOwed();
+    bob.client.send({ type: 'read_receipt', to: ALICE, messageId: 'm1' });
+    await before.waitFor('read', { messageId: 'm1' });
+    await before.settled();
+    await before.close();
+    const alice = await left.signIn(ALICE);
+    goOn();
+    await nothingIsOwed();
+    await alice.settled();
+    expect(deliveredTo(alice, 'm1')).toEqual([]);
+  });
+
+  it('of one acknowledgement for senders on both nodes is settled for each of them', async () => {
+    const alice = await left.signIn(ALICE);
+    const carol = await right.signIn(CAROL);
+    const bob = await bobsPhone();
+    loseLetters();
+    alice.message(BOB, 'of-alice');
+    await bob.client.waitForCount('message', 1);
+    carol.message(BOB, 'of-carol');
+    const [, last] = await bob.client.waitForCount('message', 2);
+    bob.ack(last!.id);
+    await carol.waitFor('delivered', { messageId: 'of-carol' });
+    // What is hers is settled; that of Alice went to a node that ended.
+    await eventually('one is owed', async () => (await owed()) === 1);
+    clock.advance(15_000);
+    await right.run('pass on receipts');
+    await alice.waitFor('delivered', { messageId: 'of-alice' });
+    await nothingIsOwed();
+    await carol.settled();
+    expect(carol.ofType('delivered')).toHaveLength(1);
+  });
+
+  it('is one message of many to the node', async () => {
+    const alice = await left.signIn(ALICE);
+    const bob = await bobsPhone();
+    const letters: string[] = [];
+    const backplane = right.app.get(Backplane);
+    const tell = backplane.tell.bind(backplane);
+    backplane.tell = (...letter) => {
+      letters.push(letter[0]);
+      return tell(...letter);
+    };
+    for (let i = 0; i < 20; i++) alice.message(BOB, `m${i}`);
+    const all = await bob.client.waitForCount('message', 20);
+    bob.ack(all.at(-1)!.id);
+    await alice.waitForCount('delivered', 20);
+    expect(letters).toEqual([nameOf(left)]);
+  });
+});
