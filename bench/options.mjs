@@ -29,6 +29,7 @@ const QUICK = {
   warmup: '0.5',
   slow: '0.5',
   connections: '1000',
+  settle: '2',
   storm: '500',
   messages: '100',
   mailboxes: '10000',
@@ -36,7 +37,7 @@ const QUICK = {
 
 export const USAGE = `usage: npm run bench -- [options]
 
-  --quick               a short look: one round, small sizes, about three minutes
+  --quick               a short look: one round, small sizes, about two minutes
   --only LIST           of ${Object.keys(SCENARIOS).join(',')}
   --servers LIST        of ${Object.keys(SERVERS).join(',')}
   --check               exit 1 when a bound of bench/bounds.mjs is missed

@@ -24,4 +24,8 @@ export class SingleNodeBackplane extends Backplane {
   override tell(): Promise<boolean> {
     return Promise.resolve(false);
   }
+
+  override endHearing(): void {
+    // Nobody does.
+  }
 }

@@ -21,8 +21,8 @@ interface Waiter {
 interface Channel {
   readonly name: string;
   readonly topic: Topic | 'node';
-  /** Or of a node, its name. */
-  readonly address: Address;
+  /** The address; of a node, its name. */
+  readonly subject: string;
   /** `{b}`: those with the same one share a slot. */
   readonly tag: string;
   /** How many joined and did not leave. */
@@ -57,9 +57,9 @@ export class RedisBackplane extends Backplane {
   private readonly client: RedisClient;
   private readonly logger: Logger | undefined;
   private readonly channels = {
-    mailbox: new Map<Address, Channel>(),
-    presence: new Map<Address, Channel>(),
-    node: new Map<Address, Channel>(),
+    mailbox: new Map<string, Channel>(),
+    presence: new Map<string, Channel>(),
+    node: new Map<string, Channel>(),
   };
   /** By primary. */
   private readonly subscribers = new Map<string, Subscriber>();
@@ -90,7 +90,7 @@ export class RedisBackplane extends Backplane {
   static async open(options: RedisBackplaneOptions): Promise<RedisBackplane> {
     const backplane = new RedisBackplane(options);
     try {
-      await backplane.joinChannel('node', backplane.node as Address);
+      await backplane.joinChannel('node', backplane.node);
     } catch {
       backplane.close();
       const channels = `${options.client.prefix}*`;
@@ -107,8 +107,8 @@ export class RedisBackplane extends Backplane {
     return this.joinChannel(topic, address);
   }
 
-  private joinChannel(topic: Channel['topic'], address: Address): Promise<void> {
-    const channel = this.channels[topic].get(address) ?? this.add(topic, address);
+  private joinChannel(topic: Channel['topic'], subject: string): Promise<void> {
+    const channel = this.channels[topic].get(subject) ?? this.add(topic, subject);
     channel.joins++;
     if (channel.isConfirmed) return Promise.resolve();
     this.settleLater(channel);
@@ -117,7 +117,15 @@ export class RedisBackplane extends Backplane {
   }
 
   override leave(topic: Topic, address: Address): void {
-    const channel = this.channels[topic].get(address);
+    this.leaveChannel(topic, address);
+  }
+
+  override endHearing(): void {
+    this.leaveChannel('node', this.node);
+  }
+
+  private leaveChannel(topic: Channel['topic'], subject: string): void {
+    const channel = this.channels[topic].get(subject);
     if (channel === undefined || --channel.joins > 0) return;
     this.answerWaiters(channel);
     this.settleLater(channel);
@@ -139,11 +147,7 @@ export class RedisBackplane extends Backplane {
   }
 
   override async tell(node: string, kind: Kind, payload: string): Promise<boolean> {
-    const heard = await this.client.command(
-      'SPUBLISH',
-      this.nameOf('node', node as Address),
-      this.node + kind + payload,
-    );
+    const heard = await this.client.command('SPUBLISH', this.nameOf('node', node), this.node + kind + payload);
     return Number(heard) > 0;
   }
 
@@ -155,21 +159,21 @@ export class RedisBackplane extends Backplane {
     for (const channel of this.waiting) this.answerWaiters(channel, new RelayError('store_unavailable'));
   }
 
-  private nameOf(topic: Channel['topic'], address: Address): string {
-    return `${this.client.prefix}${LETTERS[topic]}:${tagOf(topic, address)}:${address}`;
+  private nameOf(topic: Channel['topic'], subject: string): string {
+    return `${this.client.prefix}${LETTERS[topic]}:${tagOf(topic, subject)}:${subject}`;
   }
 
-  private add(topic: Channel['topic'], address: Address): Channel {
-    const name = this.nameOf(topic, address);
-    const tag = tagOf(topic, address);
-    const channel = { name, topic, address, tag, joins: 0, session: null, isConfirmed: false, hearing: 0, waiters: [] };
-    this.channels[topic].set(address, channel);
+  private add(topic: Channel['topic'], subject: string): Channel {
+    const name = this.nameOf(topic, subject);
+    const tag = tagOf(topic, subject);
+    const channel = { name, topic, subject, tag, joins: 0, session: null, isConfirmed: false, hearing: 0, waiters: [] };
+    this.channels[topic].set(subject, channel);
     return channel;
   }
 
   private remove(channel: Channel): void {
     this.missing.delete(channel);
-    this.channels[channel.topic].delete(channel.address);
+    this.channels[channel.topic].delete(channel.subject);
   }
 
   private *all(): Generator<Channel> {
@@ -366,8 +370,8 @@ export class RedisBackplane extends Backplane {
   }
 }
 
-function tagOf(topic: Channel['topic'], address: Address): string {
-  return `{${topic === 'node' ? address : bucketOf(address)}}`;
+function tagOf(topic: Channel['topic'], subject: string): string {
+  return `{${topic === 'node' ? subject : bucketOf(subject as Address)}}`;
 }
 
 function nameOf({ name }: Channel): string {

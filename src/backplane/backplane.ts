@@ -9,7 +9,7 @@ export type Kind =
   | 'e'
   /** A frame for every connection of the address. */
   | 'f'
-  /** Receipts for those who wait on that node. */
+  /** Acknowledgements of what was sent on that node, and what is owed for them. */
   | 'r'
   /** A device was opened anew: `<claim> <device>`. */
   | 'd'
@@ -30,7 +30,7 @@ export type Kind =
   /** The operator banned the address, or let it in again: the store says which. */
   | 'o';
 
-/** `node`: who says it. `address` is nobody's where only this node was told. */
+/** `node`: who says it. `address`: whom it is about; the name of this node where only it was told. */
 export type Heard = (address: Address, payload: string, node: string) => void;
 
 /**
@@ -60,6 +60,9 @@ export abstract class Backplane {
 
   /** To that node alone. Resolves with whether it was heard there: not by one that ended, nor by one too old to listen. */
   abstract tell(node: string, kind: Kind, payload: string): Promise<boolean>;
+
+  /** Nobody tells this node alone anything any more: whoever tries learns that it was not heard. */
+  abstract endHearing(): void;
 
   /** One listener for each kind. */
   listen(kind: Kind, heard: Heard): void {

@@ -41,6 +41,10 @@ class Wires extends Backplane {
     return Promise.resolve(false);
   }
 
+  override endHearing(): void {
+    return undefined;
+  }
+
   override send(_topic: Topic, address: Address, kind: Kind, payload: string): Promise<number> {
     if (this.isDown) return Promise.reject(new RelayError('store_unavailable'));
     const others = this.all.filter((other) => other !== this && !other.isDown && (other.joins.get(address) ?? 0) > 0);

@@ -58,8 +58,8 @@ do
           local out, name, others = string.gsub(KEYS[3], 'tot:{', 'out:{', 1), owed, 0
           local head = string.format('%d', now + OWED_TO_CALLER_MS) .. ' {"kind":"delivered","at":' .. ARGV[1]
             .. ',"mailbox":"' .. ARGV[2] .. '","before":' .. before .. ',"silent":"","messages":'
-          for messages in string.gmatch(ARGV[8], '[^\n]+') do
-            redis.call('HSET', out, name, head .. messages .. '}')
+          for group in string.gmatch(ARGV[8], '[^\n]+') do
+            redis.call('HSET', out, name, head .. group .. '}')
             others = others + 1
             name = owed .. '.' .. others
           end

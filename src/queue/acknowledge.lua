@@ -110,8 +110,8 @@ if sequence > before then
   if ARGV[8] ~= '' then
     owed = 'd' .. address .. sequence
     local name, others = owed, 0
-    for messages in string.gmatch(ARGV[8], '[^\n]+') do
-      owe(name, OWED_TO_CALLER_MS, 'delivered', ',"before":' .. before .. ',"silent":"' .. silent .. '"', messages)
+    for group in string.gmatch(ARGV[8], '[^\n]+') do
+      owe(name, OWED_TO_CALLER_MS, 'delivered', ',"before":' .. before .. ',"silent":"' .. silent .. '"', group)
       others = others + 1
       name = owed .. '.' .. others
     end

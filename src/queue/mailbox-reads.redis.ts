@@ -64,6 +64,7 @@ export class MailboxReads {
     let position = after;
     // What nobody can read must not look like the end: a page holds an entry as long as there is one.
     for (let found = ahead; ; found = null) {
+      const wasAhead = found !== null;
       found ??= await this.range(mailbox, position, count);
       const now = this.parts.now();
       for (const [id, fields] of found) {
@@ -78,7 +79,9 @@ export class MailboxReads {
         }
         upTo = position;
       }
-      if (found.length < count) return { ...page, entries, upTo: laterOf(head, upTo) };
+      // What was asked ahead may be older than the state, whose call may have been held back, and proves no end before its head.
+      const isOlder = wasAhead && head !== null && isLater(head, position);
+      if (found.length < count && !isOlder) return { ...page, entries, upTo: laterOf(head, upTo) };
       if (entries.length > 0) return { ...page, entries, upTo };
     }
   }

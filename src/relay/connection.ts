@@ -100,8 +100,8 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting, Inbox
   private reader: MailboxReader | null = null;
   /** The newest entry offered while signing in. */
   private offered: EntryId | null = null;
-  /** Of the last acknowledgement: resolves when the store has answered and its receipts are on their way. */
-  acknowledging: Promise<void> | null = null;
+  /** Of the last acknowledgement: resolves when the store has answered and its receipts are on their way, also to other nodes. */
+  acknowledging: Promise<unknown> | null = null;
   private isAcknowledging = false;
   /** What came while an acknowledgement was on its way to the store. */
   private toAcknowledge: EntryId | null = null;

@@ -1,4 +1,4 @@
-import { type Address, statusFrame } from '@relay/protocol';
+import { type Address, LIMITS, statusFrame } from '@relay/protocol';
 import type { Backplane } from '../backplane/backplane.js';
 import type { Clock } from '../common/clock.js';
 import type { Logger } from '../common/logger.js';
@@ -23,6 +23,8 @@ import type { Receipts } from './receipts.js';
 import { learn, type Room, type Rooms, supersede } from './room.js';
 import type { Verdicts } from './verdicts.js';
 
+/** By then word between nodes has come, or counts as lost. */
+const LETTERS_COME_WITHIN_MS = 2 * LIMITS.deliveredWithinMs;
 /** Whose mailboxes are looked at in one go. */
 const ROOMS_PER_CALL = 500;
 
@@ -39,7 +41,7 @@ export interface DeliveryParts {
   readonly logger: Logger;
 }
 
-/** Messages that one node appended; `null`: this one, or nobody knows. */
+/** Messages for which somebody may wait on that node; `null`: nobody does elsewhere. */
 interface Group {
   readonly node: string | null;
   readonly messages: MessageEntry[];
@@ -79,7 +81,7 @@ export class Delivery {
   acknowledge(connection: Connection, room: Room, upTo: EntryId): void {
     if (!connection.mayAcknowledge(upTo)) return;
     const { device, claim } = connection;
-    const groups = byNode(connection.unsettled(upTo));
+    const groups = this.byNode(connection.unsettled(upTo));
     const messages = groups.map((group) => group.messages);
     const keepAfter = this.slowestPosition(room.address);
     const isShared = this.parts.receipts.mayBeElsewhere(room);
@@ -87,8 +89,9 @@ export class Delivery {
       .acknowledge(room.address, { device, upTo, claim, keepAfter, isShared, messages })
       .then(
         (result) => {
-          this.acknowledged(connection, room, upTo, groups, result);
+          const passedBack = this.acknowledged(connection, room, upTo, groups, result);
           this.acknowledgeNext(connection, room);
+          return passedBack;
         },
         (error: unknown) => {
           // The window stays as it was, and the client is asked again.
@@ -133,10 +136,10 @@ export class Delivery {
     const receipt: Receipt = { kind: 'read', peer: reader, messageId, timestamp: this.parts.clock.now() };
     const receipts = new Map([[from, [receipt]]]);
     const told = new Set<Connection>();
-    // The `delivered` of another device may be on its way from another node: the mailbox keeps the two in order.
-    const isAlone = this.parts.receipts.isAllHere(reader);
+    // A `delivered` may be on its way from another node, of another device or to where the sender was: the mailbox keeps the two in order.
+    const isFirst = this.parts.receipts.isAllHere(reader) && this.knowsAllOf(from);
     this.settleAfter(
-      isAlone ? this.parts.receipts.sendAll(receipts, told) : this.parts.receipts.storeAll(receipts),
+      isFirst ? this.parts.receipts.sendAll(receipts, told) : this.parts.receipts.storeAll(receipts),
       told,
       owed,
     );
@@ -211,34 +214,68 @@ export class Delivery {
     upTo: EntryId,
     groups: readonly Group[],
     result: Acknowledged,
-  ): void {
+  ): Promise<unknown> | null {
     connection.settle(upTo);
     switch (result.kind) {
       case 'superseded':
-        return connection.close(4409);
+        connection.close(4409);
+        return null;
       case 'ahead':
-        return this.parts.logger.warn('acknowledgement beyond the mailbox', { connection: connection.id });
+        this.parts.logger.warn('acknowledgement beyond the mailbox', { connection: connection.id });
+        return null;
       case 'acknowledged': {
         const { before, silent, owed } = result;
         const now = this.parts.queue.now();
-        groups.forEach(({ node, messages }, i) => {
+        const passing = groups.map(({ node, messages }, i) => {
           const first = messages.filter(({ sequence }) => sequence > before && !silent.includes(sequence));
           for (const { from, queuedAt } of first) {
             // Not whoever is blocked: those are silent.
             this.parts.acquaintance.meet(room, from);
             this.parts.metrics.delivering.observe(now - queuedAt);
           }
-          this.passBack(room.address, node, first, owed[i] ?? null);
+          return this.passBack(room.address, node, first, owed[i] ?? null);
         });
+        const passed = passing.filter((one) => one !== null);
+        return passed.length > 0 ? Promise.all(passed) : null;
       }
     }
   }
 
-  private passBack(mailbox: Address, node: string | null, first: readonly MessageEntry[], owed: Owed | null): void {
+  /** A promise where it goes to another node: resolves once what this node says next comes after it. */
+  private passBack(
+    mailbox: Address,
+    node: string | null,
+    first: readonly MessageEntry[],
+    owed: Owed | null,
+  ): Promise<void> | null {
     if (first.length > 0 && node !== null) {
       const messages = first.map(({ from, messageId }) => ({ from, messageId }));
-      this.parts.post.send(node, { mailbox, messages, owed });
-    } else if (first.length > 0 || owed !== null) this.delivered(mailbox, first, owed);
+      return this.parts.post.send(node, { mailbox, messages, owed });
+    }
+    if (first.length > 0 || owed !== null) this.delivered(mailbox, first, owed);
+    return null;
+  }
+
+  private byNode(entries: readonly Entry[]): Group[] {
+    const since = this.parts.queue.now() - LIMITS.deliveredWithinMs;
+    const groups: Group[] = [];
+    for (const entry of entries) {
+      if (entry.kind !== 'message') continue;
+      // Whoever is here is told from here, and of what is older everybody has a verdict: the mailbox keeps its order.
+      const isAwaited = entry.queuedAt > since && this.parts.rooms.get(entry.from) === undefined;
+      const node = isAwaited ? (entry.appendedBy ?? null) : null;
+      const known = groups.find((group) => group.node === node);
+      if (known === undefined) groups.push({ node, messages: [entry] });
+      else known.messages.push(entry);
+    }
+    return groups;
+  }
+
+  /** Whether nothing that another node was told may still be on its way to that address. */
+  private knowsAllOf(address: Address): boolean {
+    if (!this.parts.post.hasSentWithin(LETTERS_COME_WITHIN_MS)) return true;
+    const since = this.parts.clock.monotonic() - LETTERS_COME_WITHIN_MS;
+    return this.parts.rooms.get(address)?.connections.every(({ startedAt }) => startedAt <= since) === true;
   }
 
   private acknowledgeNext(connection: Connection, room: Room): void {
@@ -258,18 +295,6 @@ export class Delivery {
     if (stored === null) return settle();
     stored.then(settle, (error: unknown) => this.parts.logger.warn('receipts not stored', { reason: reasonOf(error) }));
   }
-}
-
-function byNode(entries: readonly Entry[]): Group[] {
-  const groups: Group[] = [];
-  for (const entry of entries) {
-    if (entry.kind !== 'message') continue;
-    const node = entry.appendedBy ?? null;
-    const known = groups.find((group) => group.node === node);
-    if (known === undefined) groups.push({ node, messages: [entry] });
-    else known.messages.push(entry);
-  }
-  return groups;
 }
 
 function addTo(receipts: Map<Address, Receipt[]>, to: Address, receipt: Receipt): void {

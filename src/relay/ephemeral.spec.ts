@@ -33,6 +33,10 @@ class LateBackplane extends Backplane {
     return Promise.resolve(false);
   }
 
+  override endHearing(): void {
+    return undefined;
+  }
+
   override send(_topic: Topic, _address: Address, _kind: Kind, payload: string): Promise<number> {
     this.sent = payload;
     return new Promise((resolve, reject) => {

@@ -40,7 +40,7 @@ export class MailboxReader {
   /** Oldest first. */
   private inFlight: Entry[] = NONE;
   private inFlightBytes = 0;
-  /** Of the last page. */
+  /** Of the last page, while there are more. */
   private meanBytes: number | undefined = undefined;
   private state: 'idle' | 'reading' | 'stopped' = 'stopped';
   private isSyncing = true;
@@ -165,7 +165,6 @@ export class MailboxReader {
   private takePage(page: Page): void {
     if (this.state !== 'reading') return;
     this.state = 'idle';
-    this.meanBytes = page.meanBytes;
     const before = this.position;
     for (const entry of page.entries) {
       this.announceGap(entry.sequence - 1, page);
@@ -181,6 +180,8 @@ export class MailboxReader {
       this.waitedUpTo = Math.min(this.waitedUpTo, this.position);
     }
     if (this.position > before) this.events.moved();
+    // What comes later may be of another size.
+    this.meanBytes = this.latest > this.position ? page.meanBytes : undefined;
     this.readOn();
     this.finishSync();
   }

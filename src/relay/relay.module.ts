@@ -164,8 +164,9 @@ function shareOf(ratePerIp: number, workers: number, ratePerAddress: number): nu
     },
     {
       provide: ReceiptPost,
-      inject: [Backplane, Turn, Logger],
-      useFactory: (backplane: Backplane, turn: Turn, logger: Logger) => new ReceiptPost(backplane, turn, logger),
+      inject: [Backplane, Turn, Clock, Logger],
+      useFactory: (backplane: Backplane, turn: Turn, clock: Clock, logger: Logger) =>
+        new ReceiptPost(backplane, turn, clock, logger),
     },
     { provide: Verdicts, inject: [Clock], useFactory: (clock: Clock) => new Verdicts(clock) },
     {
@@ -239,7 +240,7 @@ export class RelayModule implements BeforeApplicationShutdown {
     keysService: KeysService,
     auth: AuthService,
     queue: QueueRepository,
-    backplane: Backplane,
+    private readonly backplane: Backplane,
     revocations: Revocations,
     sessionWatch: SessionWatch,
     bans: Bans,
@@ -291,6 +292,8 @@ export class RelayModule implements BeforeApplicationShutdown {
 
   /** Before Nest closes the servers: it would cut every WebSocket without a word. */
   async beforeApplicationShutdown(): Promise<void> {
+    // What other nodes say of sends from here goes by the mailbox from now on: nobody would settle it.
+    this.backplane.endHearing();
     const cut = await this.drain.run();
     if (cut > 0) this.logger.warn('connections cut at the end of the drain', { count: cut });
     await this.delivery.settle().catch((error: unknown) => this.logger.error('receipts not settled', error));

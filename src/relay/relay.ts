@@ -210,7 +210,11 @@ export class Relay implements ConnectionHost {
 
   tells(connection: Connection, room: Room, { kind, peer, messageId }: ReceiptEntry): void {
     if (kind === 'expired') return;
-    this.parts.verdicts.told(connection, room.address, peer, messageId);
+    const wasAwaited = this.parts.verdicts.told(connection, room.address, peer, messageId);
+    // Word of the acknowledgement may yet be on its way from another node, and every send has its verdict.
+    if (kind === 'read' && wasAwaited) {
+      connection.link.send(statusFrame('delivered', messageId, peer, this.parts.clock.now()));
+    }
     connection.toldOf(peer, messageId);
   }
 

@@ -35,10 +35,10 @@ export class Verdicts {
     return pending.sender;
   }
 
-  /** `delivered` went to that connection by its mailbox: `queued` may not follow. */
-  told(connection: Connection, from: Address, to: Address, messageId: string): void {
+  /** `delivered` or `read` goes to that connection by its mailbox: `queued` may not follow. Returns whether it was waiting. */
+  told(connection: Connection, from: Address, to: Address, messageId: string): boolean {
     const pair = this.pairs.get(to)?.get(from);
-    if (pair?.get(messageId)?.sender === connection) pair.delete(messageId);
+    return pair?.get(messageId)?.sender === connection && pair.delete(messageId);
   }
 
   /** Answers `queued` to whoever has waited long enough, and forgets pairs of whom nobody waits. */

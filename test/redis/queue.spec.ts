@@ -2,7 +2,9 @@ import { type Address, LIMITS } from '@relay/protocol';
 import type { EntryId } from '../../src/queue/entry-id.js';
 import { MOST_UNDER_WAY } from '../../src/queue/lanes.js';
 import type { MailboxLimits, MessageEntry, NewMessage } from '../../src/queue/queue.repository.js';
+import { RedisQueueRepository } from '../../src/queue/queue.repository.redis.js';
 import { FIRST_PLACES, STATE_PLACES } from '../../src/queue/scripts.redis.js';
+import type { RedisClient } from '../../src/redis/redis-client.redis.js';
 import { bucketOf } from '../../src/redis/redis-key.redis.js';
 import { addressOf } from '../support/classic-client.js';
 import { ManualClock } from '../support/manual-clock.js';
@@ -247,16 +249,52 @@ describe('mailboxes in Redis', () => {
         await redis.command('XADD', stream, strange, 'e', 'nonsense');
       }
     }
-    const seen: string[] = [];
-    let after: EntryId | null = null;
-    for (let page = 0; page < 5 && seen.length < 3; page++) {
-      const { entries, upTo } = await node.queue.read(BOX, after, pageSize, Infinity);
-      seen.push(...entries.map(({ messageId }) => messageId));
-      expect(Number(upTo?.split('-')[1])).toBeLessThanOrEqual(3);
-      after = upTo;
+    for (const isAskedAhead of [false, true]) {
+      const seen: string[] = [];
+      let after: EntryId | null = null;
+      let mean: number | undefined;
+      for (let page = 0; page < 5 && seen.length < 3; page++) {
+        const { entries, upTo, meanBytes } = await node.queue.read(BOX, after, pageSize, Infinity, mean);
+        seen.push(...entries.map(({ messageId }) => messageId));
+        expect(Number(upTo?.split('-')[1])).toBeLessThanOrEqual(3);
+        after = upTo;
+        if (isAskedAhead) mean = meanBytes;
+      }
+      expect(seen).toEqual(['one', 'two', 'three']);
     }
-    expect(seen).toEqual(['one', 'two', 'three']);
   });
+
+  it.each([0, 1])(
+    'skips nothing that comes between a page asked for ahead and the state, %i read before',
+    async (before) => {
+      const one = await store('one');
+      let answered!: () => void;
+      let goOn!: () => void;
+      const isAnswered = new Promise<void>((resolve) => (answered = resolve));
+      const isHeld = new Promise<void>((resolve) => (goOn = resolve));
+      // As where Redis has forgotten the script: its call goes again, behind the page.
+      const client = Object.create(node.client) as RedisClient;
+      client.run = async (script, ...rest) => {
+        if (script.name === 'state') await isHeld;
+        return node.client.run(script, ...rest);
+      };
+      client.command = async (...command) => {
+        const reply = await node.client.command(...command);
+        answered();
+        return reply;
+      };
+      const queue = new RedisQueueRepository({ client, backplane: node.backplane, clock, ...RULES });
+      const reading = queue.read(BOX, before === 1 ? one.id : null, 10, Infinity, 100);
+      await isAnswered;
+      await store('two');
+      goOn();
+      const page = await reading;
+      const rest = await node.queue.read(BOX, page.upTo, 10, Infinity);
+      expect([...page.entries, ...rest.entries].map(({ messageId }) => messageId)).toEqual(
+        ['one', 'two'].slice(before),
+      );
+    },
+  );
 
   it('lets no entry that somebody wrote by hand stand in the way of the bound', async () => {
     const limits = { ...ROOMY, maxMessages: 3 };

@@ -56,14 +56,28 @@ describe('a receipt between two nodes', () => {
     left.app.get(Backplane).listen('r', () => undefined);
   }
 
-  /** Word that the right node sends comes later. */
+  /** Word that came to the left node is looked at later. */
   function holdLetters(): () => void {
+    const backplane = left.app.get<unknown>(Backplane) as { heard(kind: string, ...rest: unknown[]): void };
+    const heard = backplane.heard.bind(backplane);
+    const letters: (() => void)[] = [];
+    backplane.heard = (kind, ...rest) => {
+      if (kind === 'r') letters.push(() => heard(kind, ...rest));
+      else heard(kind, ...rest);
+    };
+    return () => letters.forEach((go) => go());
+  }
+
+  /** To whom the right node sends word. */
+  function lettersOfTheRight(): string[] {
+    const nodes: string[] = [];
     const backplane = right.app.get(Backplane);
     const tell = backplane.tell.bind(backplane);
-    const letters: (() => void)[] = [];
-    backplane.tell = (...letter) =>
-      new Promise((resolve, reject) => letters.push(() => void tell(...letter).then(resolve, reject)));
-    return () => letters.forEach((go) => go());
+    backplane.tell = (...letter) => {
+      nodes.push(letter[0]);
+      return tell(...letter);
+    };
+    return nodes;
   }
 
   it('goes straight to who waits for it, once, and is settled when it has arrived', async () => {
@@ -135,6 +149,7 @@ describe('a receipt between two nodes', () => {
     const bob = await bobsPhone();
     alice.message(BOB, 'm1');
     const { id } = await bob.client.waitFor('message');
+    const letters = lettersOfTheRight();
     await eventually('queued', async () => {
       clock.advance(300);
       await left.run('answer sends');
@@ -145,6 +160,7 @@ describe('a receipt between two nodes', () => {
     expect(await alice.waitFor('delivered', { messageId: 'm1' })).toHaveProperty('id');
     await nothingIsOwed();
     expect(deliveredTo(alice, 'm1')).toHaveLength(1);
+    expect(letters).toEqual([]);
   });
 
   it('comes once to each device of a sender who has one on either node', async () => {
@@ -181,11 +197,77 @@ describe('a receipt between two nodes', () => {
     const { id } = await bob.client.waitFor('message');
     await before.close();
     const alice = await right.signIn(ALICE);
+    const letters = lettersOfTheRight();
     bob.ack(id);
     await alice.waitFor('delivered', { messageId: 'm1' });
     await nothingIsOwed();
     await alice.settled();
     expect(deliveredTo(alice, 'm1')).toHaveLength(1);
+    expect(letters).toEqual([]);
+  });
+
+  it('comes before `read`, also where word of it comes after', async () => {
+    const alice = await left.signIn(ALICE);
+    const bob = await bobsPhone();
+    const goOn = holdLetters();
+    alice.message(BOB, 'm1');
+    const { id } = await bob.client.waitFor('message');
+    bob.ack(id);
+    bob.client.send({ type: 'read_receipt', to: ALICE, messageId: 'm1' });
+    await alice.waitFor('read', { messageId: 'm1' });
+    goOn();
+    await nothingIsOwed();
+    await alice.settled();
+    const told = alice.frames.filter((frame) => frame.messageId === 'm1').map(({ type }) => type);
+    expect(told).toEqual(['delivered', 'read']);
+  });
+
+  it('turns no tick back where the sender goes over while word of it is on its way', async () => {
+    const before = await left.signIn(ALICE);
+    const bob = await bobsPhone();
+    const goOn = holdLetters();
+    before.message(BOB, 'm1');
+    const { id } = await bob.client.waitFor('message');
+    bob.ack(id);
+    await isOwed();
+    before.kill();
+    const alice = await right.signIn(ALICE);
+    bob.client.send({ type: 'read_receipt', to: ALICE, messageId: 'm1' });
+    await alice.waitFor('read', { messageId: 'm1' });
+    goOn();
+    await nothingIsOwed();
+    await alice.settled();
+    await alice.close();
+    const again = await right.signIn(ALICE);
+    await again.settled();
+    expect([...deliveredTo(alice, 'm1'), ...deliveredTo(again, 'm1')]).toEqual([]);
+  });
+
+  it('is understood beside what nobody understands', async () => {
+    const alice = await left.signIn(ALICE);
+    const bob = await bobsPhone();
+    alice.message(BOB, 'm1');
+    await bob.client.waitFor('message');
+    const letter = { mailbox: BOB, messages: [{ from: ALICE, messageId: 'm1' }], owed: null };
+    const strange = [null, {}, { ...letter, owed: 7 }, { ...letter, messages: [{}] }];
+    const { tell } = right.app.get(Backplane);
+    await tell.call(right.app.get(Backplane), nameOf(left), 'r', JSON.stringify([...strange, letter]));
+    await alice.waitFor('delivered', { messageId: 'm1' });
+    expect(alice.ofType('delivered')).toHaveLength(1);
+  });
+
+  it('goes by the mailbox from a node on whose way out the sender still is', async () => {
+    const alice = await left.signIn(ALICE);
+    const bob = await bobsPhone();
+    alice.message(BOB, 'm1');
+    const { id } = await bob.client.waitFor('message');
+    left.app.get(Backplane).endHearing();
+    const { tell } = right.app.get(Backplane);
+    const isHeard = () => tell.call(right.app.get(Backplane), nameOf(left), 'r', '[]');
+    await eventually('it hears no more', async () => !(await isHeard()));
+    bob.ack(id);
+    expect(await alice.waitFor('delivered', { messageId: 'm1' })).toHaveProperty('id');
+    await nothingIsOwed();
   });
 
   it('turns no tick back, however late it comes to a sender that connected again', async () => {
@@ -231,13 +313,7 @@ describe('a receipt between two nodes', () => {
   it('is one message of many to the node', async () => {
     const alice = await left.signIn(ALICE);
     const bob = await bobsPhone();
-    const letters: string[] = [];
-    const backplane = right.app.get(Backplane);
-    const tell = backplane.tell.bind(backplane);
-    backplane.tell = (...letter) => {
-      letters.push(letter[0]);
-      return tell(...letter);
-    };
+    const letters = lettersOfTheRight();
     for (let i = 0; i < 20; i++) alice.message(BOB, `m${i}`);
     const all = await bob.client.waitForCount('message', 20);
     bob.ack(all.at(-1)!.id);
