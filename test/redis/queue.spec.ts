@@ -275,7 +275,7 @@ describe('mailboxes in Redis', () => {
       // As where Redis has forgotten the script: its call goes again, behind the page.
       const client = Object.create(node.client) as RedisClient;
       client.run = async (script, ...rest) => {
-        if (script.name === 'state') await isHeld;
+        if (script.name === 'mailbox-state') await isHeld;
         return node.client.run(script, ...rest);
       };
       client.command = async (...command) => {

@@ -213,6 +213,7 @@ describe('a receipt between two nodes', () => {
     alice.message(BOB, 'm1');
     const { id } = await bob.client.waitFor('message');
     bob.ack(id);
+    await isOwed();
     bob.client.send({ type: 'read_receipt', to: ALICE, messageId: 'm1' });
     await alice.waitFor('read', { messageId: 'm1' });
     goOn();
@@ -223,24 +224,24 @@ describe('a receipt between two nodes', () => {
   });
 
   it('turns no tick back where the sender goes over while word of it is on its way', async () => {
-    const before = await left.signIn(ALICE);
+    const before = await Device.open(left.wsUrl, ALICE, 'phone');
     const bob = await bobsPhone();
     const goOn = holdLetters();
-    before.message(BOB, 'm1');
+    before.client.message(BOB, 'm1');
     const { id } = await bob.client.waitFor('message');
     bob.ack(id);
     await isOwed();
-    before.kill();
-    const alice = await right.signIn(ALICE);
+    await before.client.close();
+    const { client: alice } = await Device.open(right.wsUrl, ALICE, 'phone');
     bob.client.send({ type: 'read_receipt', to: ALICE, messageId: 'm1' });
     await alice.waitFor('read', { messageId: 'm1' });
     goOn();
     await nothingIsOwed();
     await alice.settled();
     await alice.close();
-    const again = await right.signIn(ALICE);
-    await again.settled();
-    expect([...deliveredTo(alice, 'm1'), ...deliveredTo(again, 'm1')]).toEqual([]);
+    const again = await Device.open(right.wsUrl, ALICE, 'phone');
+    await again.synced();
+    expect([...deliveredTo(alice, 'm1'), ...deliveredTo(again.client, 'm1')]).toEqual([]);
   });
 
   it('is understood beside what nobody understands', async () => {
