@@ -19,7 +19,7 @@ const USAGE = `usage: node bench/load.mjs pairs|idle|offline|storm ws://127.0.0.
             --rate R          open loop: R messages/s on schedule, latency from the scheduled time to the receipt
             --fan-in          all senders to one recipient
   idle      --connections 10000
-            --settle 17       seconds without traffic before memory is looked at
+            --settle 12       seconds without traffic before memory is looked at
   storm     --connections 2000
   offline   --pairs 50 --messages 1000 --window 32 --size 300
             --rehearsals 0    so many times before, unmeasured, between others
@@ -43,7 +43,7 @@ const { positionals, values } = parseArgs({
     warmup: { type: 'string', default: '2' },
     rate: { type: 'string', default: '0' },
     connections: { type: 'string', default: '10000' },
-    settle: { type: 'string', default: '17' },
+    settle: { type: 'string', default: '12' },
     messages: { type: 'string', default: '1000' },
     rehearsals: { type: 'string', default: '0' },
     patience: { type: 'string', default: '12' },

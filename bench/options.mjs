@@ -17,7 +17,7 @@ const FULL = {
   rate: '2000',
   connections: '10000',
   // Some seconds after the last allocation newer versions of Node collect once more and give memory back.
-  settle: '17',
+  settle: '12',
   storm: '2000',
   messages: '2000',
   mailboxes: '1000000',
