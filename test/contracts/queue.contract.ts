@@ -979,7 +979,7 @@ export function queueContract(
         await storeMany(2, 'm', { ttlMs: 10 });
         const last = await store('m3', { ttlMs: 10 });
         clock.advance(10);
-        expect(await queue.read(BOX, null, 10, Infinity)).toEqual({
+        expect(await queue.read(BOX, null, 10, Infinity)).toMatchObject({
           entries: [],
           upTo: last.id,
           droppedUpTo: 0,
