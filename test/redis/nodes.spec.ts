@@ -1,39 +1,30 @@
 import type { Address } from '@relay/protocol';
-import { randomBytes } from 'node:crypto';
 import { AuthService } from '../../src/auth/auth.service.js';
 import { Backplane } from '../../src/backplane/backplane.js';
 import { addressOf, ClassicClient } from '../support/classic-client.js';
 import { Device } from '../support/device.js';
-import { ManualClock } from '../support/manual-clock.js';
+import type { ManualClock } from '../support/manual-clock.js';
 import { eventually, type RedisServer, usesRedis } from '../support/redis-server.js';
-import { type RunningRelay, startRelay } from '../support/relay.js';
+import type { RunningRelay } from '../support/relay.js';
 import { SignedDevice } from '../support/signed-device.js';
 import { SigningKey } from '../support/signing.js';
+import { startTwoNodes, type TwoNodes } from '../support/two-nodes.js';
 
 const ALICE = addressOf(1);
 const BOB = addressOf(2);
 const range = (count: number): string[] => Array.from({ length: count }, (_, i) => `m${i + 1}`);
 
-/** Two relays on one Redis; `left` and `right` are the nodes that a client happens to reach. */
 describe('several nodes', () => {
   const shared = usesRedis();
   let redis: RedisServer;
   let clock: ManualClock;
-  let prefix: string;
   let left: RunningRelay;
   let right: RunningRelay;
-
-  const start = (): Promise<RunningRelay> => {
-    const env = { STORAGE: 'redis', REDIS_URL: redis.url, REDIS_KEY_PREFIX: prefix };
-    return startRelay({ clock, env });
-  };
+  let start: TwoNodes['start'];
 
   beforeEach(async () => {
     redis = await shared;
-    clock = new ManualClock();
-    prefix = `${randomBytes(6).toString('hex')}:`;
-    await redis.command('SET', `${prefix}clock`, String(clock.now()));
-    [left, right] = await Promise.all([start(), start()]);
+    ({ clock, left, right, start } = await startTwoNodes(redis));
   });
 
   afterEach(async () => {

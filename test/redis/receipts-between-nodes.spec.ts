@@ -1,13 +1,13 @@
 import type { Address } from '@relay/protocol';
-import { randomBytes } from 'node:crypto';
 import { Backplane } from '../../src/backplane/backplane.js';
 import { bucketOf } from '../../src/redis/redis-key.redis.js';
 import { addressOf, type ClassicClient } from '../support/classic-client.js';
 import { Device } from '../support/device.js';
-import { ManualClock } from '../support/manual-clock.js';
+import type { ManualClock } from '../support/manual-clock.js';
 import { openQueue } from '../support/redis-queue.js';
 import { eventually, type RedisServer, usesRedis } from '../support/redis-server.js';
-import { type RunningRelay, startRelay } from '../support/relay.js';
+import type { RunningRelay } from '../support/relay.js';
+import { startTwoNodes } from '../support/two-nodes.js';
 
 const ALICE = addressOf(1);
 const BOB = addressOf(2);
@@ -24,17 +24,9 @@ describe('a receipt between two nodes', () => {
   let left: RunningRelay;
   let right: RunningRelay;
 
-  const start = (): Promise<RunningRelay> => {
-    const env = { STORAGE: 'redis', REDIS_URL: redis.url, REDIS_KEY_PREFIX: prefix };
-    return startRelay({ clock, env });
-  };
-
   beforeEach(async () => {
     redis = await shared;
-    clock = new ManualClock();
-    prefix = `${randomBytes(6).toString('hex')}:`;
-    await redis.command('SET', `${prefix}clock`, String(clock.now()));
-    [left, right] = await Promise.all([start(), start()]);
+    ({ clock, prefix, left, right } = await startTwoNodes(redis));
   });
 
   afterEach(async () => {
@@ -46,6 +38,7 @@ describe('a receipt between two nodes', () => {
     Number(await redis.command('HLEN', `${prefix}out:{${bucketOf(BOB as Address)}}`));
   const isOwed = () => eventually('it is owed', async () => (await owed()) === 1);
   const nothingIsOwed = () => eventually('nothing is owed', async () => (await owed()) === 0);
+  const tellLeft = (letters: unknown[]) => right.app.get(Backplane).tell(nameOf(left), 'r', JSON.stringify(letters));
   const bobsPhone = () => Device.open(right.wsUrl, BOB, 'phone', { acknowledges: false });
 
   const deliveredTo = (client: ClassicClient, messageId: string) =>
@@ -251,8 +244,7 @@ describe('a receipt between two nodes', () => {
     await bob.client.waitFor('message');
     const letter = { mailbox: BOB, messages: [{ from: ALICE, messageId: 'm1' }], owed: null };
     const strange = [null, {}, { ...letter, owed: 7 }, { ...letter, messages: [{}] }];
-    const { tell } = right.app.get(Backplane);
-    await tell.call(right.app.get(Backplane), nameOf(left), 'r', JSON.stringify([...strange, letter]));
+    await tellLeft([...strange, letter]);
     await alice.waitFor('delivered', { messageId: 'm1' });
     expect(alice.ofType('delivered')).toHaveLength(1);
   });
@@ -263,9 +255,7 @@ describe('a receipt between two nodes', () => {
     alice.message(BOB, 'm1');
     const { id } = await bob.client.waitFor('message');
     left.app.get(Backplane).endHearing();
-    const { tell } = right.app.get(Backplane);
-    const isHeard = () => tell.call(right.app.get(Backplane), nameOf(left), 'r', '[]');
-    await eventually('it hears no more', async () => !(await isHeard()));
+    await eventually('it hears no more', async () => !(await tellLeft([])));
     bob.ack(id);
     expect(await alice.waitFor('delivered', { messageId: 'm1' })).toHaveProperty('id');
     await nothingIsOwed();
