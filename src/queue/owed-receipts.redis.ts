@@ -5,8 +5,10 @@ import { digestOf } from './message-digest.redis.js';
 import { type OwedItem, parseOwed, receiptsOf } from './owed.redis.js';
 import type { Owed, OwedReceipts } from './queue.repository.js';
 
-const BUCKETS_PER_TURN = 256;
-const OWED_FOR_MS = 30_000;
+/** What these owe, some thousands at most, is passed on before the next are asked. */
+const BUCKETS_PER_CALL = 64;
+/** Whose answer never came, as Redis stood still, may have taken it from all others for as long. */
+const OWED_FOR_MS = 10_000;
 /** Of a bucket in one call; a page has about a hundred. */
 const OWED_PAGES = 20;
 
@@ -14,6 +16,8 @@ const OWED_PAGES = 20;
 export class OwedInRedis {
   /** Where to go on in buckets that owe more than a call looks through. */
   private readonly cursors = new Map<number, string>();
+  /** Where the next call begins. */
+  private bucket = 0;
 
   constructor(
     private readonly client: RedisClient,
@@ -22,13 +26,16 @@ export class OwedInRedis {
     private readonly now: () => number,
   ) {}
 
+  /** Of the next buckets that owe something; nothing once all were asked. */
   async due(): Promise<readonly OwedReceipts[]> {
-    const items: OwedItem[] = [];
-    for (let bucket = 0; bucket < BUCKETS; bucket += BUCKETS_PER_TURN) {
-      const due = await Promise.all(Array.from({ length: BUCKETS_PER_TURN }, (_, i) => this.dueIn(bucket + i)));
-      items.push(...due.flat());
+    for (let asked = 0; asked < BUCKETS; asked += BUCKETS_PER_CALL) {
+      const first = this.bucket;
+      const due = await Promise.all(Array.from({ length: BUCKETS_PER_CALL }, (_, i) => this.dueIn(first + i)));
+      const items = due.flat();
+      if (items.length > 0) return Promise.all(items.map((item) => this.owedReceipts(item)));
+      this.bucket = (first + BUCKETS_PER_CALL) % BUCKETS;
     }
-    return Promise.all(items.map((item) => this.owedReceipts(item)));
+    return [];
   }
 
   async settle(owed: readonly Owed[]): Promise<void> {

@@ -81,10 +81,10 @@ export class QueueService {
     for (;;) {
       const found = await this.queue.owed();
       if (found.length === 0) return;
-      for (const { owed, receipts } of found) {
-        await this.observer.owed(receipts);
-        await this.queue.settle([owed]);
-      }
+      const passed = await Promise.allSettled(found.map(({ receipts }) => this.observer.owed(receipts)));
+      await this.queue.settle(found.filter((_, i) => passed[i]?.status === 'fulfilled').map(({ owed }) => owed));
+      const failed = passed.find((one) => one.status === 'rejected');
+      if (failed !== undefined) throw failed.reason;
     }
   }
 

@@ -9,8 +9,11 @@ import { URL } from 'node:url';
  */
 
 const SETTLE_WITHIN_MS = 60_000;
-/** Nothing may be delayed for longer, so nothing more will come. */
-const QUIET_MS = 15_000;
+/**
+ * Nothing may be delayed for longer, so nothing more will come: a receipt is left to its own node for 15 s, then to whichever node
+ * asked for it and did not pass it on for 10 s more, and all nodes look every 5 s.
+ */
+const QUIET_MS = 35_000;
 /** For what comes although nothing is owed any more. */
 const LINGER_MS = 2_000;
 const READERS = 8;

@@ -1,8 +1,9 @@
-import { type Address, LIMITS } from '@relay/protocol';
+import { type Address, LIMITS, RelayError } from '@relay/protocol';
 import type { EntryId } from '../../src/queue/entry-id.js';
 import { MOST_UNDER_WAY } from '../../src/queue/lanes.js';
 import type { MailboxLimits, MessageEntry, NewMessage } from '../../src/queue/queue.repository.js';
 import { RedisQueueRepository } from '../../src/queue/queue.repository.redis.js';
+import { QueueService } from '../../src/queue/queue.service.js';
 import { FIRST_PLACES, STATE_PLACES } from '../../src/queue/scripts.redis.js';
 import type { RedisClient } from '../../src/redis/redis-client.redis.js';
 import { bucketOf } from '../../src/redis/redis-key.redis.js';
@@ -553,12 +554,50 @@ describe('mailboxes in Redis', () => {
         { to: ALICE, receipt: receipt('one') },
         { to: BOB, receipt: receipt('two') },
       ]);
-      clock.advance(60_000);
+      // That node does not pass them on either.
+      clock.advance(9_999);
+      expect(await node.queue.owed()).toEqual([]);
+      clock.advance(1);
       expect(await node.queue.owed()).toHaveLength(1);
       await node.queue.settle(found.map(({ owed }) => owed));
       clock.advance(60_000);
       expect(await node.queue.owed()).toEqual([]);
       await other.close();
+    });
+
+    it('are passed on but for those that cannot be, which are owed still', async () => {
+      const boxes = Array.from({ length: 200 }, (_, i) => addressOf(100 + i) as Address);
+      for (const box of boxes) {
+        const appended = await node.queue.append(box, message('one'), ROOMY);
+        const messages = appended.kind === 'stored' ? [[appended.entry]] : [];
+        await node.queue.acknowledge(box, { device: 'phone', upTo: messages[0]![0]!.id, messages });
+      }
+      clock.advance(15_000);
+      const service = new QueueService(node.queue);
+      const [bad, ...good] = boxes;
+      const passedOn: Address[] = [];
+      let isBad = true;
+      service.observe({
+        acknowledged: () => undefined,
+        keepAfter: () => undefined,
+        owed: (receipts) => {
+          const { peer } = receipts[0]!.receipt;
+          if (isBad && peer === bad) return Promise.reject(new RelayError('store_unavailable'));
+          passedOn.push(peer);
+          return Promise.resolve();
+        },
+      });
+      await eventually('all others are passed on', async () => {
+        await service.passOnOwed().catch(() => undefined);
+        return passedOn.length === good.length;
+      });
+      expect(passedOn.sort()).toEqual(good.sort());
+      isBad = false;
+      clock.advance(10_000);
+      await service.passOnOwed();
+      expect(passedOn.slice(good.length)).toEqual([bad]);
+      clock.advance(60_000);
+      expect(await node.queue.owed()).toEqual([]);
     });
 
     it.each([
