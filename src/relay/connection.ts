@@ -278,6 +278,11 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting, Inbox
     return this.reader?.unsettled(upTo) ?? [];
   }
 
+  /** The first so many of those are being acknowledged; 0: that failed. */
+  makeRoom(entries: number): void {
+    this.reader?.makeRoom(entries);
+  }
+
   settle(upTo: EntryId): void {
     this.reader?.settle(upTo);
     this.reader?.readOn();

@@ -81,7 +81,8 @@ export class Delivery {
   acknowledge(connection: Connection, room: Room, upTo: EntryId): void {
     if (!connection.mayAcknowledge(upTo)) return;
     const { device, claim } = connection;
-    const groups = this.byNode(connection.unsettled(upTo));
+    const entries = connection.unsettled(upTo);
+    const groups = this.byNode(entries);
     const messages = groups.map((group) => group.messages);
     const keepAfter = this.slowestPosition(room.address);
     const isShared = this.parts.receipts.mayBeElsewhere(room);
@@ -96,9 +97,11 @@ export class Delivery {
         (error: unknown) => {
           // The window stays as it was, and the client is asked again.
           this.parts.logger.warn('acknowledgement not stored', { connection: connection.id, reason: reasonOf(error) });
+          connection.makeRoom(0);
           connection.askAgain(connection.acknowledgementEnded() ?? upTo);
         },
       );
+    connection.makeRoom(entries.length);
   }
 
   /** These messages have been acknowledged for the first time; `owed` until their senders know, or it waits in their mailboxes. */

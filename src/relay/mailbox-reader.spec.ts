@@ -136,6 +136,48 @@ describe('MailboxReader', () => {
     expect(ids()).toEqual(['m1', 'm2', 'm3', 'm4', 'm5', 'm6']);
   });
 
+  it('reads on while an acknowledgement is on its way to the store', async () => {
+    for (let i = 0; i < 9; i++) store();
+    queue.isSlow = false;
+    await start();
+    await queue.answer();
+    expect(ids()).toEqual(['m1', 'm2', 'm3', 'm4']);
+    reader.makeRoom(3);
+    await queue.answer();
+    expect(ids()).toEqual(['m1', 'm2', 'm3', 'm4', 'm5', 'm6', 'm7']);
+    expect(reader.unacknowledged).toBe(7);
+  });
+
+  it('sends no more than its window allows once that acknowledgement has failed', async () => {
+    const entries = Array.from({ length: 9 }, () => store());
+    queue.isSlow = false;
+    await start();
+    await queue.answer();
+    reader.makeRoom(3);
+    await queue.answer();
+    reader.makeRoom(0);
+    reader.readOn();
+    await queue.answer();
+    expect(ids()).toHaveLength(7);
+    reader.settle(entries[3]!.id);
+    reader.readOn();
+    await queue.answer();
+    expect(ids()).toHaveLength(8);
+  });
+
+  it.each([
+    [2, 4],
+    [0, 2],
+  ])('counts %i acknowledged entries as room by their bytes too', async (acknowledged, expected) => {
+    for (let i = 0; i < 4; i++) store('x'.repeat(600));
+    queue.isSlow = false;
+    await start();
+    await queue.answer();
+    reader.makeRoom(acknowledged);
+    await queue.answer();
+    expect(ids()).toHaveLength(expected);
+  });
+
   it('stops at its window by bytes too', async () => {
     for (let i = 0; i < 4; i++) store('x'.repeat(600));
     queue.isSlow = false;

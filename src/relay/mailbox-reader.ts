@@ -40,6 +40,9 @@ export class MailboxReader {
   /** Oldest first. */
   private inFlight: Entry[] = NONE;
   private inFlightBytes = 0;
+  /** How many of them, the oldest, the client has acknowledged while the store does not know yet. They make room already. */
+  private leaving = 0;
+  private leavingBytes = 0;
   /** Of the last page, while there are more. */
   private meanBytes: number | undefined = undefined;
   private state: 'idle' | 'reading' | 'stopped' = 'stopped';
@@ -74,10 +77,7 @@ export class MailboxReader {
 
   /** Whether the window holds back what there is to send. */
   get isWindowFull(): boolean {
-    return (
-      this.latest > this.position &&
-      (this.inFlight.length >= this.window.entries || this.inFlightBytes >= this.window.bytes)
-    );
+    return this.latest > this.position && (this.roomInEntries <= 0 || this.roomInBytes <= 0);
   }
 
   get isWaitingForAck(): boolean {
@@ -131,10 +131,24 @@ export class MailboxReader {
     return this.inFlight.slice(0, this.countUpTo(sequenceOf(upTo)));
   }
 
+  /**
+   * An acknowledgement of the oldest in flight goes to the store: whoever lags reads on beside it, in the same write. 0: it did not
+   * get there.
+   */
+  makeRoom(entries: number): void {
+    this.leaving = entries;
+    this.leavingBytes = 0;
+    if (this.latest <= this.position) return;
+    for (let i = 0; i < entries; i++) this.leavingBytes += weight(this.inFlight[i]!);
+    this.readOn();
+  }
+
   /** Takes what is acknowledged up to there out of the window. */
   settle(upTo: EntryId): void {
     const count = this.countUpTo(sequenceOf(upTo));
     this.settled += count;
+    this.leaving = 0;
+    this.leavingBytes = 0;
     for (let i = 0; i < count; i++) this.inFlightBytes -= weight(this.inFlight[i]!);
     if (count === this.inFlight.length) this.inFlight = NONE;
     else this.inFlight.splice(0, count);
@@ -151,9 +165,8 @@ export class MailboxReader {
   readOn(): void {
     if (this.state !== 'idle' || this.latest <= this.position || !this.hasRoom()) return;
     this.state = 'reading';
-    const entries = Math.min(this.window.entries - this.inFlight.length, LIMITS.pageSize);
-    const bytes = this.window.bytes - this.inFlightBytes;
-    this.queue.read(this.mailbox, this.after, entries, bytes, this.meanBytes).then(
+    const entries = Math.min(this.roomInEntries, LIMITS.pageSize);
+    this.queue.read(this.mailbox, this.after, entries, this.roomInBytes, this.meanBytes).then(
       (page) => this.takePage(page),
       (error: unknown) => {
         if (this.state === 'reading') this.state = 'idle';
@@ -229,12 +242,15 @@ export class MailboxReader {
   }
 
   private hasRoom(): boolean {
-    return (
-      this.inFlight.length < this.window.entries &&
-      this.inFlightBytes < this.window.bytes &&
-      !this.link.isCongested &&
-      this.link.isOpen
-    );
+    return this.roomInEntries > 0 && this.roomInBytes > 0 && !this.link.isCongested && this.link.isOpen;
+  }
+
+  private get roomInEntries(): number {
+    return this.window.entries - this.inFlight.length + this.leaving;
+  }
+
+  private get roomInBytes(): number {
+    return this.window.bytes - this.inFlightBytes + this.leavingBytes;
   }
 }
 
