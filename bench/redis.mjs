@@ -1,5 +1,5 @@
 // @ts-check
-/** A Redis (or Valkey) of our own for one measurement: started with the settings that a relay wants, ended and removed after it. */
+/** A Redis (or Valkey) of our own for one measurement: started with the settings of docker-compose.yml, ended and removed after it. */
 import { Redis } from 'ioredis';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -56,6 +56,7 @@ export async function startRedis(fsync) {
     appendfsync: fsync,
     'stream-node-max-bytes': '512',
     'maxmemory-policy': 'noeviction',
+    'auto-aof-rewrite-min-size': '256mb',
   };
   const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
   const [command = '', ...args] = [...onCore(1), found, ...flags];
