@@ -58,10 +58,10 @@ describe('mailboxes in Redis', () => {
     return found.map((key) => key.slice(node.client.prefix.length)).sort();
   };
 
-  const callsOf = async (command: string): Promise<number> =>
-    Number(
-      new RegExp(`^cmdstat_${command}:calls=(\\d+)`, 'm').exec(String(await redis.command('INFO', 'commandstats')))![1],
-    );
+  const callsOf = async (command: string): Promise<number> => {
+    const stats = String(await redis.command('INFO', 'commandstats'));
+    return Number(new RegExp(`^cmdstat_${command}:calls=(\\d+)`, 'm').exec(stats)?.[1] ?? 0);
+  };
 
   const tag = `{${bucketOf(BOX)}}`;
 
@@ -217,6 +217,18 @@ describe('mailboxes in Redis', () => {
     expect(fields).toBeGreaterThan(LIMITS.rememberedMessages);
     expect(fields).toBeLessThan(1100);
     expect(await node.queue.append(BOX, message('m2489', { content: 'x' }), limits)).toMatchObject({ kind: 'repeat' });
+  });
+
+  it('looks through what it remembers when there is something to forget, not while all of it waits', async () => {
+    const before = await callsOf('hgetall');
+    const entries = [];
+    for (let i = 1; i <= 2048; i++) entries.push(await store(`m${i}`, {}, { ...ROOMY, maxMessages: 10_000 }));
+    expect(await callsOf('hgetall')).toBe(before);
+    await acknowledge(entries.at(-1)!.id);
+    for (let i = 2049; i <= 3072; i++) await store(`m${i}`, {}, { ...ROOMY, maxMessages: 10_000 });
+    expect(await callsOf('hgetall')).toBe(before + 1);
+    const fields = Number(await redis.command('HLEN', `${node.client.prefix}st:${tag}:${BOX}`));
+    expect(fields).toBeLessThan(3072 - 512);
   });
 
   it('takes an entry that somebody wrote by hand for none: it is skipped, and all others come', async () => {
