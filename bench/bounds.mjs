@@ -76,19 +76,26 @@ export function doubts(measurements) {
 
 /** @type {(scenario: string, all: (figure: string) => number[]) => string[]} */
 function doubtsOf(scenario, all) {
-  if (SATURATED.includes(scenario)) return doubtsAtSaturation(all);
-  return scenario === 'latency' ? doubtsAtRate(all) : [];
+  if (SATURATED.includes(scenario)) return doubtsAtSaturation(['serverCpu', 'generatorCpu', 'redisCpu'], all);
+  if (scenario === 'latency') return doubtsAtRate(all);
+  if (scenario !== 'offline') return [];
+  return ['enqueue', 'drain'].flatMap((phase) => {
+    const found = doubtsAtSaturation([`${phase}ServerCpu`, `${phase}GeneratorCpu`, `${phase}RedisCpu`], all);
+    return found.map((doubt) => `${doubt} (${phase})`);
+  });
 }
 
-/** @param {(figure: string) => number[]} all  values of a figure, one per round */
-function doubtsAtSaturation(all) {
-  const generator = median(all('generatorCpu'));
-  const redis = all('redisCpu').length === 0 ? 0 : median(all('redisCpu'));
+/** `figures`: of the server, the generator and Redis. @type {(figures: [string, string, string], all: (figure: string) => number[]) => string[]} */
+function doubtsAtSaturation(figures, all) {
+  // Values, one per round.
+  const [servers, generators, those] = figures.map(all);
+  const generator = median(generators ?? []);
+  const redis = those === undefined || those.length === 0 ? 0 : median(those);
   const found = [];
   if (generator > FULL) found.push('The generator was as busy as a core can be, the server may do more');
   else if (redis > 0 && generator + redis > FULL) {
     found.push('Redis and the generator filled their core, the relay may do more');
-  } else if (median(all('serverCpu')) < OWN_CORE) {
+  } else if (median(servers ?? []) < OWN_CORE) {
     found.push('The server did not use its core all the time, something else was the limit; trust CPU µs/message more');
   }
   return found;

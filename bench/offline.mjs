@@ -54,6 +54,8 @@ async function leaveAndDrain(options) {
       drainedPerSecond: ledger.received / drainSeconds,
       enqueueCpuMicros: enqueued.cpuMicros / waiting,
       drainCpuMicros: drained.cpuMicros / ledger.received,
+      ...sharesOfCores('enqueue', enqueued, enqueueSeconds),
+      ...sharesOfCores('drain', drained, drainSeconds),
       ...(options.redisPid === 0
         ? {}
         : {
@@ -62,5 +64,15 @@ async function leaveAndDrain(options) {
           }),
     },
     ledger,
+  };
+}
+
+/** How busy each was. @type {(phase: string, used: ReturnType<Reading['since']>, seconds: number) => Record<string, number>} */
+function sharesOfCores(phase, { cpuMicros, ownCpuMicros, redisCpuMicros }, seconds) {
+  const share = (/** @type {number} */ micros) => micros / 1e6 / seconds;
+  return {
+    [`${phase}ServerCpu`]: share(cpuMicros),
+    [`${phase}GeneratorCpu`]: share(ownCpuMicros),
+    ...(redisCpuMicros === 0 ? {} : { [`${phase}RedisCpu`]: share(redisCpuMicros) }),
   };
 }

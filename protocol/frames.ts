@@ -144,10 +144,46 @@ export function errorFrame(code: ErrorCode, details: ErrorDetails = {}): string 
 
 /** What JSON writes otherwise than it is; surrogates are, where they stand alone. */
 const NOT_PLAIN = /[^ !#-[\]-\ud7ff\ue000-\uffff]/;
+/** Shorter than this, ids for example, the expression is faster. */
+const WORTH_ENCODING = 64;
+const ENCODED_AT_ONCE = 16_384;
+const SPACE = 0x20;
+const encoder = new TextEncoder();
+/** One for all: filled and read within one call; behind the text is room for the rest of its last word. */
+const encoded = new Uint8Array(ENCODED_AT_ONCE + 4);
+const words = new Int32Array(encoded.buffer);
 
-/** As JSON.stringify, in half the time where there is nothing to escape: there never is in ciphertext, and hardly in ids. */
+/** As JSON.stringify, in a fraction of the time where there is nothing to escape: there never is in ciphertext, and hardly in ids. */
 export function quoted(text: string): string {
-  return NOT_PLAIN.test(text) ? JSON.stringify(text) : `"${text}"`;
+  return isPlain(text) ? `"${text}"` : JSON.stringify(text);
+}
+
+function isPlain(text: string): boolean {
+  const { length } = text;
+  if (length < WORTH_ENCODING) return !NOT_PLAIN.test(text);
+  for (let start = 0; start < length; start += ENCODED_AT_ONCE) {
+    const part = length <= ENCODED_AT_ONCE ? text : text.slice(start, start + ENCODED_AT_ONCE);
+    const { read, written } = encoder.encodeInto(part, encoded);
+    const isAscii = read === part.length && written === part.length;
+    if (!isAscii) return !NOT_PLAIN.test(text);
+    if (hasEscapes(written)) return false;
+  }
+  return true;
+}
+
+/** Whether one of so many ASCII characters is a control character, a quote or a backslash, four at a time: such a byte sets the top bit of its place. */
+function hasEscapes(length: number): boolean {
+  encoded.fill(SPACE, length, length + 3);
+  let found = 0;
+  for (let i = 0; i << 2 < length; i++) {
+    const word = words[i]!;
+    const quotes = word ^ 0x22222222;
+    const backslashes = word ^ 0x5c5c5c5c;
+    found |= (word - 0x20202020) & ~word;
+    found |= (quotes - 0x01010101) & ~quotes;
+    found |= (backslashes - 0x01010101) & ~backslashes;
+  }
+  return (found & 0x80808080) !== 0;
 }
 
 /** Assembled by hand: JSON.stringify of the whole object costs twice as much, and this runs once per message. */
