@@ -16,7 +16,7 @@ export function warnOfSettings(settings: Settings, logger: Logger): void {
 
 /** Where it is, once somebody can come. */
 export function sayListening(settings: Settings, logger: Logger, url: string): void {
-  const { demo, workerCount: workers } = settings;
-  const more = { ...(demo ? { demo: `${url}/demo` } : {}), ...(workers > 1 ? { workers } : {}) };
+  const { demo, storage, workerCount: workers } = settings;
+  const more = { storage, ...(demo ? { demo: `${url}/demo` } : {}), ...(workers > 1 ? { workers } : {}) };
   logger.info('relay listening', { url, docs: `${url}/docs`, ...more });
 }

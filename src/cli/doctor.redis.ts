@@ -6,7 +6,7 @@ import { SettingsError } from '../common/load-settings.js';
 import type { Settings } from '../common/settings.js';
 import { StartError } from '../common/start-error.js';
 import { connectTo } from '../redis/connect-settings.redis.js';
-import { factsOf, judge, type RedisFacts } from '../redis/redis-checks.redis.js';
+import { CONFIG, factsOf, judge, type RedisFacts } from '../redis/redis-checks.redis.js';
 import type { RedisClient } from '../redis/redis-client.redis.js';
 import {
   fail,
@@ -48,7 +48,10 @@ async function examine(): Promise<Finding[]> {
     settings = await readSettings();
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
-    return error.problems.map((problem) => fail(`settings: ${problem}`, 'the relay does not start like this'));
+    const problems = error.problems.map((problem) =>
+      fail(`settings: ${problem}`, 'the relay does not start like this'),
+    );
+    return [...problems, warn('nothing else was looked at', 'set these right first')];
   }
   return [
     ...judgePurpose(settings),
@@ -65,11 +68,14 @@ async function examine(): Promise<Finding[]> {
 async function examinePorts(settings: Settings): Promise<Finding[]> {
   const { host, port, metricsHost, metricsPort, environment } = settings;
   const found: Finding[] = [];
+  let isRunning = false;
   if (port !== 0) {
-    found.push(await judgePort({ host, port, settings: ['PORT', 'HOST'], isRelay: () => isRelay(settings) }));
+    const isOurs = async (): Promise<boolean> => (isRunning = await isRelay(settings));
+    found.push(await judgePort({ host, port, settings: ['PORT', 'HOST'], isRelay: isOurs }));
   }
   if (metricsPort !== 0) {
-    const isMetrics = (): Promise<boolean> => tellsMetrics(metricsHost, metricsPort);
+    // Where no relay has PORT, the metrics there are those of another.
+    const isMetrics = async (): Promise<boolean> => isRunning && (await tellsMetrics(metricsHost, metricsPort));
     const names = ['METRICS_PORT', 'METRICS_HOST'] as const;
     const judged = await judgePort({ host: metricsHost, port: metricsPort, settings: names, isRelay: isMetrics });
     // Outside production the relay starts without its metrics.
@@ -136,9 +142,7 @@ function storeFindings(facts: RedisFacts): Finding[] {
   ];
   const { info, config, where } = facts;
   const version = info?.get('valkey_version') ?? info?.get('redis_version') ?? 'of an unknown version';
-  const settings = ['maxmemory-policy', 'appendonly', 'appendfsync', 'stream-node-max-bytes']
-    .map((name) => `${name} ${config?.get(name) ?? 'unknown'}`)
-    .join(', ');
+  const settings = CONFIG.map((name) => `${name} ${config?.get(name) ?? 'unknown'}`).join(', ');
   return [
     ...(found.length === 0 ? [ok('Redis: set as it should be')] : found),
     ok(`Redis ${version}${where === '' ? '' : ` with ${where}`}: ${settings}`),

@@ -44,7 +44,10 @@ export function judgeMemory(usedBytes: number, maxBytes: number, machineBytes: n
   if (part >= HEADROOM_FAIL) return fail(what, advice);
   if (part >= HEADROOM_WARN) return warn(what, advice);
   if (maxBytes === 0)
-    return warn(what, 'set maxmemory to 80 % of the machine, so that Redis refuses before the kernel kills it');
+    return warn(
+      what,
+      'set maxmemory, so that Redis refuses before the kernel kills it: to half of the machine, for it may take as much again while it writes its file anew',
+    );
   return ok(what);
 }
 
@@ -189,7 +192,7 @@ export function judgePurpose({
     found.push(
       warn(
         `no ADMIN_TOKEN: there is no /admin, and ${isOpen ? 'everybody' : 'nobody'} may read totals and who is online`,
-        `${instead}set it to what \`openssl rand -base64 32\` writes`,
+        `${instead}set it to what \`relay token\` or \`openssl rand -base64 32\` writes`,
       ),
     );
   }

@@ -20,7 +20,14 @@ export interface Findings {
   readonly warnings: readonly string[];
 }
 
-const CONFIG = ['maxmemory-policy', 'appendonly', 'appendfsync', 'stream-node-max-bytes'];
+/** What of its settings matters to a relay. */
+export const CONFIG = [
+  'maxmemory-policy',
+  'appendonly',
+  'appendfsync',
+  'stream-node-max-bytes',
+  'auto-aof-rewrite-min-size',
+] as const;
 const STREAM_NODE_BYTES = 1024;
 
 /** Logs what may cost mail or memory; rejects with `StartError`, all reasons at once, where it would surely cost mail. */

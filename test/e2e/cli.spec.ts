@@ -150,6 +150,28 @@ describe('the built command line', () => {
     server.close();
   });
 
+  it('relay doctor takes metrics for another relay’s where none has PORT', async () => {
+    const other = createServer((_, response) => response.end('relay_build_info{version="1"} 1\n'));
+    await once(other.listen(0, '127.0.0.1'), 'listening');
+    const port = String((other.address() as AddressInfo).port);
+    const { stdout } = await relay(['doctor'], {
+      HOST: '127.0.0.1',
+      PORT: '0',
+      METRICS_HOST: '127.0.0.1',
+      METRICS_PORT: port,
+    });
+    expect(stdout).toMatch(new RegExp(`^warn {2}METRICS_PORT ${port}: taken$`, 'm'));
+    other.close();
+    other.closeAllConnections();
+  });
+
+  it('relay doctor says that it looked at nothing else where settings are wrong', async () => {
+    const { code, stdout } = await relay(['doctor'], { PORT: 'many' });
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^fail {2}settings: PORT/m);
+    expect(stdout).toMatch(/^warn {2}nothing else was looked at$/m);
+  });
+
   it.each([
     ['stats', ['stats'], /curl http:\/\/127\.0\.0\.1:3210\/health, and http:\/\/127\.0\.0\.1:9464\/metrics/],
     ['verify', ['verify'], /no bookkeeping/],
