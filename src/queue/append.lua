@@ -195,7 +195,7 @@ if ghosts then ghosts.cancel(digest) end
 if S[MESSAGES] % 512 == 0 then
   local lookedMs, lookedAt = string.match(redis.call('HGET', ST, 'm') or '', '^(%d+) (%d+)$')
   redis.call('HSET', ST, 'm', string.format('%d %d', S[LAST_MS], S[MESSAGES]))
-  -- Only where it is worth it, as most of them do not wait: all records of a full mailbox take milliseconds to look through.
+  -- Only where more than half of them do not wait: all records of a full mailbox take milliseconds to look through.
   local records = redis.call('HLEN', ST) > 2 * S[PENDING] + 1024 and redis.call('HGETALL', ST) or {}
   local forgotten = {}
   -- Compared as texts: of thirteen digits until the year 2286.

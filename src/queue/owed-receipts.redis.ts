@@ -26,14 +26,17 @@ export class OwedInRedis {
     private readonly now: () => number,
   ) {}
 
-  /** Of the next buckets that owe something; nothing once all were asked. */
+  /** Of the next buckets that owe something; nothing once all were asked. Rejects where one of those gave no answer, and none is due. */
   async due(): Promise<readonly OwedReceipts[]> {
     for (let asked = 0; asked < BUCKETS; asked += BUCKETS_PER_CALL) {
       const first = this.bucket;
-      const due = await Promise.all(Array.from({ length: BUCKETS_PER_CALL }, (_, i) => this.dueIn(first + i)));
-      const items = due.flat();
-      if (items.length > 0) return Promise.all(items.map((item) => this.owedReceipts(item)));
+      // Before they have answered: what cannot be asked, or owes something each time, does not hold up the rest.
       this.bucket = (first + BUCKETS_PER_CALL) % BUCKETS;
+      const due = await Promise.allSettled(Array.from({ length: BUCKETS_PER_CALL }, (_, i) => this.dueIn(first + i)));
+      const items = due.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
+      if (items.length > 0) return Promise.all(items.map((item) => this.owedReceipts(item)));
+      const failed = due.find((one) => one.status === 'rejected');
+      if (failed !== undefined) throw failed.reason;
     }
     return [];
   }

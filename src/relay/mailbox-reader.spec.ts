@@ -166,6 +166,27 @@ describe('MailboxReader', () => {
   });
 
   it.each([
+    ['entries', 'x', 8],
+    ['bytes', 'x'.repeat(600), 4],
+  ])('holds no more than two windows of %s, however many acknowledgements fail', async (_, content, expected) => {
+    for (let i = 0; i < 30; i++) store(content);
+    queue.isSlow = false;
+    await start();
+    await queue.answer();
+    for (let i = 0; i < 5; i++) {
+      reader.makeRoom(reader.unsettled(reader.sentId!).length);
+      await queue.answer();
+      reader.makeRoom(0);
+      await queue.answer();
+    }
+    expect(ids()).toHaveLength(expected);
+    reader.settle(reader.sentId!);
+    reader.readOn();
+    await queue.answer();
+    expect(ids().length).toBeGreaterThan(expected);
+  });
+
+  it.each([
     [2, 4],
     [0, 2],
   ])('counts %i acknowledged entries as room by their bytes too', async (acknowledged, expected) => {

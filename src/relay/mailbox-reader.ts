@@ -133,13 +133,14 @@ export class MailboxReader {
 
   /**
    * An acknowledgement of the oldest in flight goes to the store: whoever lags reads on beside it, in the same write. 0: it did not
-   * get there.
+   * get there. No more than one window of room: while no acknowledgement gets there, each would make room for another.
    */
   makeRoom(entries: number): void {
-    this.leaving = entries;
+    this.leaving = Math.min(entries, this.window.entries);
     this.leavingBytes = 0;
     if (this.latest <= this.position) return;
     for (let i = 0; i < entries; i++) this.leavingBytes += weight(this.inFlight[i]!);
+    this.leavingBytes = Math.min(this.leavingBytes, this.window.bytes);
     this.readOn();
   }
 

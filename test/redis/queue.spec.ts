@@ -577,6 +577,43 @@ describe('mailboxes in Redis', () => {
       await other.close();
     });
 
+    /** Mailboxes whose buckets are asked in the same call, and one of a later call. */
+    const together = [addressOf(10), addressOf(11)] as [Address, Address];
+    const later = addressOf(200) as Address;
+
+    async function owe(box: Address): Promise<void> {
+      const appended = await node.queue.append(box, message('one'), ROOMY);
+      const messages = appended.kind === 'stored' ? [[appended.entry]] : [];
+      await node.queue.acknowledge(box, { device: 'phone', upTo: messages[0]![0]!.id, messages });
+    }
+
+    const peersOf = async (): Promise<Address[]> =>
+      (await node.queue.owed()).flatMap(({ receipts }) => receipts.map(({ receipt }) => receipt.peer));
+
+    it('are found behind those that nobody can pass on, though some of these are due each time', async () => {
+      await owe(together[0]);
+      await owe(later);
+      clock.advance(5_000);
+      await owe(together[1]);
+      clock.advance(10_000);
+      expect(await peersOf()).toEqual([together[0]]);
+      clock.advance(5_000);
+      expect(await peersOf()).toEqual([later]);
+      expect(await peersOf()).toEqual([together[1]]);
+    });
+
+    it('are found beside and behind a bucket that does not answer', async () => {
+      await owe(together[0]);
+      await owe(later);
+      clock.advance(15_000);
+      await redis.command('SET', `${node.client.prefix}out:{${bucketOf(together[1])}}`, 'a string');
+      expect(await peersOf()).toEqual([together[0]]);
+      expect(await peersOf()).toEqual([later]);
+      await expect(node.queue.owed()).rejects.toThrow();
+      clock.advance(10_000);
+      expect(await peersOf()).toEqual([later]);
+    });
+
     it('are passed on but for those that cannot be, which are owed still', async () => {
       const boxes = Array.from({ length: 200 }, (_, i) => addressOf(100 + i) as Address);
       for (const box of boxes) {
