@@ -76,16 +76,18 @@ export class QueueService {
     }
   }
 
-  /** Receipts whose node went away before it passed them on, and those of expired messages. */
+  /** Receipts whose node went away before it passed them on, and those of expired messages; goes on for as long as some can be. */
   async passOnOwed(): Promise<void> {
+    let failed: PromiseRejectedResult | undefined;
     for (;;) {
       const found = await this.queue.owed();
-      if (found.length === 0) return;
       const passed = await Promise.allSettled(found.map(({ receipts }) => this.observer.owed(receipts)));
-      await this.queue.settle(found.filter((_, i) => passed[i]?.status === 'fulfilled').map(({ owed }) => owed));
-      const failed = passed.find((one) => one.status === 'rejected');
-      if (failed !== undefined) throw failed.reason;
+      const settled = found.filter((_, i) => passed[i]?.status === 'fulfilled');
+      failed ??= passed.find((one) => one.status === 'rejected');
+      if (settled.length === 0) break;
+      await this.queue.settle(settled.map(({ owed }) => owed));
     }
+    if (failed !== undefined) throw failed.reason;
   }
 
   private async pendingUpTo(mailbox: Address, upTo: EntryId): Promise<MessageEntry[]> {
