@@ -231,6 +231,18 @@ describe('mailboxes in Redis', () => {
     expect(fields).toBeLessThan(3072 - 512);
   });
 
+  it('remembers no more than twice what waits, and the last ones, where the oldest give way', async () => {
+    const limits: MailboxLimits = { ...ROOMY, maxMessages: 600, overflow: 'drop_oldest' };
+    for (let i = 1; i <= 4000; i++) {
+      clock.advance(1);
+      await store(`m${i}`, { content: 'x' }, limits);
+    }
+    const fields = Number(await redis.command('HLEN', `${node.client.prefix}st:${tag}:${BOX}`));
+    expect(fields).toBeLessThan(2 * 600 + 1024 + 512 + 10);
+    const repeat = await node.queue.append(BOX, message('m3489', { content: 'x' }), limits);
+    expect(repeat).toMatchObject({ kind: 'repeat' });
+  });
+
   it('takes an entry that somebody wrote by hand for none: it is skipped, and all others come', async () => {
     const first = await store('one');
     const stream = `${node.client.prefix}mb:${tag}:${BOX}`;
