@@ -3,9 +3,9 @@
  * The messages of one run: how they are built without serialising, and recognised without parsing.
  *
  * A `messageId` is 21 characters: 8 of the run, 4 of the pair, 9 of the sequence number. The content begins with the same
- * 21 characters and goes on with a filler known to both ends, so a message is checked byte by byte, and a message that
- * carries another one's content is found. What the quick look does not recognise is parsed as JSON: the order of the
- * members, blanks or escapes can cost the generator time, never a wrong verdict.
+ * 21 characters and goes on with a part of a random text known to both ends, so a message is checked byte by byte, and a message
+ * that carries another one's content is found. Which part follows from the message, for no two ciphertexts look alike. What the quick look does not recognise is
+ * parsed as JSON: the order of the members, blanks or escapes can cost the generator time, never a wrong verdict.
  */
 import { randomBytes } from 'node:crypto';
 import { packetIdOf } from './mqtt.mjs';
@@ -20,6 +20,9 @@ const RUN_LENGTH = 8;
 const PAIR_LENGTH = 4;
 const SEQUENCE_LENGTH = 9;
 const ID_LENGTH = RUN_LENGTH + PAIR_LENGTH + SEQUENCE_LENGTH;
+/** So many parts of the text, each a character further on; a prime, so that the messages of a pair take all of them in turn. */
+const PARTS = 16_381;
+const STEP = 61;
 const QUOTE = 0x22;
 const TYPE = Buffer.from('{"type":"');
 
@@ -73,7 +76,8 @@ export class Traffic {
 
   #run = randomBytes(RUN_LENGTH / 2).toString('hex');
   #runBytes = Buffer.from(this.#run);
-  #filler;
+  #text;
+  #fillerLength;
   /** @type {Buffer[]} of each pair, the sender's address and the closing quote */
   #senders = [];
   /** By kind, because each kind has it at a place of its own. */
@@ -90,10 +94,8 @@ export class Traffic {
     this.#isFanIn = fanIn;
     if (size < ID_LENGTH) throw new RangeError(`a content needs at least ${ID_LENGTH} characters`);
     if (pairs > 10 ** PAIR_LENGTH) throw new RangeError(`at most ${10 ** PAIR_LENGTH} pairs`);
-    const random = randomBytes(size)
-      .toString('base64')
-      .slice(0, size - ID_LENGTH);
-    this.#filler = Buffer.from(random + '"'); // the closing quote, so that a longer content is not taken for ours
+    this.#fillerLength = size - ID_LENGTH;
+    this.#text = Buffer.from(randomBytes(this.#fillerLength + PARTS).toString('base64'));
     for (let i = 0; i < pairs; i++) this.#senders.push(Buffer.from(`${this.sender(i)}"`));
   }
 
@@ -113,22 +115,33 @@ export class Traffic {
    */
   block(pair, count) {
     const messageId = this.#run + String(pair).padStart(PAIR_LENGTH, '0') + '0'.repeat(SEQUENCE_LENGTH);
-    const content = messageId + this.#filler.toString('latin1', 0, this.#filler.length - 1);
+    const content = messageId + this.#filler(pair, 0);
     const message = { from: this.sender(pair), to: this.recipient(pair), content, messageId };
     const { bytes: one, json, packetId, mask } = this.#wire.envelope(message);
     const sequences = [json.indexOf(messageId), json.lastIndexOf(messageId)].map((id) => id + RUN_LENGTH + PAIR_LENGTH);
+    const filler = json.indexOf(content) + ID_LENGTH;
     const bytes = Buffer.concat(Array.from({ length: count }, () => one));
-    return { bytes, frameLength: one.length, headerLength: one.length - json.length, sequences, packetId, mask };
+    const headerLength = one.length - json.length;
+    const isMasked = mask.some((byte) => byte !== 0);
+    return { pair, bytes, frameLength: one.length, headerLength, sequences, filler, packetId, mask, isMasked };
   }
 
   /** @type {(block: ReturnType<Traffic['block']>, index: number, sequence: number) => void} */
-  number({ bytes, frameLength, headerLength, sequences, packetId, mask }, index, sequence) {
+  number(block, index, sequence) {
+    const { pair, bytes, frameLength, headerLength, sequences, filler, packetId, mask, isMasked } = block;
     const payload = index * frameLength + headerLength;
     for (const at of sequences) {
       for (let i = at + SEQUENCE_LENGTH - 1, rest = sequence; i >= at; i--) {
         const next = (rest / 10) | 0;
         bytes[payload + i] = (0x30 + rest - next * 10) ^ (mask[i & 3] ?? 0);
         rest = next;
+      }
+    }
+    const part = partOf(pair, sequence);
+    this.#text.copy(bytes, payload + filler, part, part + this.#fillerLength);
+    if (isMasked) {
+      for (let i = filler; i < filler + this.#fillerLength; i++) {
+        bytes[payload + i] = (bytes[payload + i] ?? 0) ^ (mask[i & 3] ?? 0);
       }
     }
     if (packetId >= 0) bytes.writeUInt16BE(packetIdOf(sequence), index * frameLength + packetId);
@@ -154,12 +167,15 @@ export class Traffic {
     const content = this.#content.find(chunk, start, end);
     if (sender === undefined || from < 0 || content < 0) return false;
     const filler = content + ID_LENGTH;
-    const fillerEnd = filler + this.#filler.length;
+    const fillerEnd = filler + this.#fillerLength;
+    const part = partOf(this.pair, this.sequence);
     return (
-      fillerEnd <= end &&
+      fillerEnd < end &&
+      // So that a longer content is not taken for ours.
+      chunk[fillerEnd] === QUOTE &&
       matches(chunk, from, sender) &&
       chunk.compare(chunk, id, id + ID_LENGTH, content, filler) === 0 &&
-      chunk.compare(this.#filler, 0, this.#filler.length, filler, fillerEnd) === 0
+      chunk.compare(this.#text, part, part + this.#fillerLength, filler, fillerEnd) === 0
     );
   }
 
@@ -194,10 +210,20 @@ export class Traffic {
     const frame = /** @type {Record<'type' | 'messageId' | 'content' | 'from', string>} */ (json);
     const id = Buffer.from(`${frame.messageId}"`);
     if (!this.#identify(id, 0)) this.pair = this.sequence = -1;
-    const content = Buffer.from(`${frame.messageId}${this.#filler.toString('latin1')}`);
     this.intact =
-      content.equals(Buffer.from(`${frame.content}"`)) &&
+      frame.content === frame.messageId + this.#filler(this.pair, this.sequence) &&
       this.#senders[this.pair]?.equals(Buffer.from(`${frame.from}"`)) === true;
     return KINDS[frame.type] ?? OTHER;
   }
+
+  /** @type {(pair: number, sequence: number) => string} */
+  #filler(pair, sequence) {
+    const part = partOf(pair, sequence);
+    return this.#text.toString('latin1', part, part + this.#fillerLength);
+  }
+}
+
+/** @type {(pair: number, sequence: number) => number} */
+function partOf(pair, sequence) {
+  return Math.abs(sequence * STEP + pair) % PARTS;
 }
