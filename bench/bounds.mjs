@@ -87,15 +87,13 @@ function doubtsOf(scenario, all) {
 
 /** `figures`: of the server, the generator and Redis. @type {(figures: [string, string, string], all: (figure: string) => number[]) => string[]} */
 function doubtsAtSaturation(figures, all) {
-  // Values, one per round.
-  const [servers, generators, those] = figures.map(all);
-  const generator = median(generators ?? []);
-  const redis = those === undefined || those.length === 0 ? 0 : median(those);
+  // NaN where there is no such process, and then greater than nothing.
+  const [server = NaN, generator = NaN, redis = NaN] = figures.map((figure) => median(all(figure)));
   const found = [];
   if (generator > FULL) found.push('The generator was as busy as a core can be, the server may do more');
   else if (redis > 0 && generator + redis > FULL) {
     found.push('Redis and the generator filled their core, the relay may do more');
-  } else if (median(servers ?? []) < OWN_CORE) {
+  } else if (server < OWN_CORE) {
     found.push('The server did not use its core all the time, something else was the limit; trust CPU µs/message more');
   }
   return found;

@@ -1,5 +1,5 @@
 // @ts-check
-/** A Redis (or Valkey) of our own for one measurement: started with the settings of docker-compose.yml, ended and removed after it. */
+/** A Redis (or Valkey) of our own for one measurement: started with the settings of docker-compose.yml, `appendfsync` apart, ended and removed after it. */
 import { Redis } from 'ioredis';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';

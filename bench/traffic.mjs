@@ -4,8 +4,9 @@
  *
  * A `messageId` is 21 characters: 8 of the run, 4 of the pair, 9 of the sequence number. The content begins with the same
  * 21 characters and goes on with a part of a random text known to both ends, so a message is checked byte by byte, and a message
- * that carries another one's content is found. Which part follows from the message, for no two ciphertexts look alike. What the quick look does not recognise is
- * parsed as JSON: the order of the members, blanks or escapes can cost the generator time, never a wrong verdict.
+ * that carries another one's content is found. Which part follows from the message, for no two ciphertexts look alike. What the
+ * quick look does not recognise is parsed as JSON: the order of the members, blanks or escapes can cost the generator time, never a
+ * wrong verdict.
  */
 import { randomBytes } from 'node:crypto';
 import { packetIdOf } from './mqtt.mjs';
@@ -223,7 +224,7 @@ export class Traffic {
   }
 }
 
-/** @type {(pair: number, sequence: number) => number} */
+/** Where it begins; of a message that is none of ours (-1, -1) it is any. @type {(pair: number, sequence: number) => number} */
 function partOf(pair, sequence) {
   return Math.abs(sequence * STEP + pair) % PARTS;
 }

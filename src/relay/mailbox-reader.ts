@@ -138,6 +138,7 @@ export class MailboxReader {
   makeRoom(entries: number): void {
     this.leaving = Math.min(entries, this.window.entries);
     this.leavingBytes = 0;
+    // Most acknowledge what came last: there is nothing to read, and no need to weigh anything.
     if (this.latest <= this.position) return;
     for (let i = 0; i < entries; i++) this.leavingBytes += weight(this.inFlight[i]!);
     this.leavingBytes = Math.min(this.leavingBytes, this.window.bytes);

@@ -11,7 +11,7 @@ import { URL } from 'node:url';
 const SETTLE_WITHIN_MS = 60_000;
 /**
  * Nothing may be delayed for longer, so nothing more will come: a receipt is left to its own node for 15 s, then to whichever node
- * asked for it and did not pass it on for 10 s more, and all nodes look every 5 s.
+ * asked for it and did not pass it on for 10 s more, and all nodes look every 5 s; five more for what takes its time.
  */
 const QUIET_MS = 35_000;
 /** For what comes although nothing is owed any more. */

@@ -595,8 +595,9 @@ describe('mailboxes in Redis', () => {
 
     async function owe(box: Address): Promise<void> {
       const appended = await node.queue.append(box, message('one'), ROOMY);
-      const messages = appended.kind === 'stored' ? [[appended.entry]] : [];
-      await node.queue.acknowledge(box, { device: 'phone', upTo: messages[0]![0]!.id, messages });
+      if (appended.kind !== 'stored') throw new Error(appended.kind);
+      const { entry } = appended;
+      await node.queue.acknowledge(box, { device: 'phone', upTo: entry.id, messages: [[entry]] });
     }
 
     const peersOf = async (): Promise<Address[]> =>
@@ -628,11 +629,7 @@ describe('mailboxes in Redis', () => {
 
     it('are passed on but for those that cannot be, which are owed still', async () => {
       const boxes = Array.from({ length: 200 }, (_, i) => addressOf(100 + i) as Address);
-      for (const box of boxes) {
-        const appended = await node.queue.append(box, message('one'), ROOMY);
-        const messages = appended.kind === 'stored' ? [[appended.entry]] : [];
-        await node.queue.acknowledge(box, { device: 'phone', upTo: messages[0]![0]!.id, messages });
-      }
+      for (const box of boxes) await owe(box);
       clock.advance(15_000);
       const service = new QueueService(node.queue);
       const [bad, ...good] = boxes;
