@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { PatientCommand } from './patient-command.redis.js';
 import { replyCode } from './redis-error.redis.js';
 import { slotOf } from './redis-key.redis.js';
-import { type Argument, type ScriptArgument, ScriptCommand, startOf, textOf } from './script-command.redis.js';
+import { type Argument, type Body, bodyOf, type ScriptArgument, ScriptCommand } from './script-command.redis.js';
 
 /** One Lua script, known to every node of Redis by its digest and sent whole where it is not. */
 export interface Script {
@@ -14,9 +14,12 @@ export interface Script {
   readonly inBytes?: boolean;
 }
 
+/** Kept until it is answered: it may have to go again. */
 interface Call {
-  readonly keys: readonly string[];
-  readonly args: readonly ScriptArgument[];
+  /** By which a Cluster knows where it goes. */
+  readonly key: string | undefined;
+  /** As Redis reads it, or as it was given where some of it is bytes. */
+  readonly body: Body | readonly Argument[];
 }
 
 interface Held {
@@ -51,7 +54,7 @@ export class ScriptCalls {
 
   run(script: Script, keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown> {
     const known = this.known.get(script) ?? this.learn(script);
-    const call = { keys, args };
+    const call = { key: keys[0], body: bodyOf(keys, args) ?? [keys.length, ...keys, ...(args as readonly Argument[])] };
     if (known.forgotten.length === 0) return this.call(known, 'evalsha', call);
     return new Promise((resolve) => known.waiting.push({ call, resolve }));
   }
@@ -63,8 +66,10 @@ export class ScriptCalls {
 
   private call(known: Known, name: 'evalsha' | 'eval', call: Call): Promise<unknown> {
     known.underWay++;
-    return (this.redis.sendCommand(this.commandOf(known, name, call)) as Promise<unknown>).then(
+    const command = this.commandOf(known, name, call);
+    return (this.redis.sendCommand(command) as Promise<unknown>).then(
       (answer) => {
+        if (command instanceof ScriptCommand) command.release();
         this.ended(known);
         return answer;
       },
@@ -91,17 +96,12 @@ export class ScriptCalls {
     for (const { call, resolve } of waiting) resolve(this.call(known, 'evalsha', call));
   }
 
-  private commandOf({ lua, digest, encoding }: Known, name: 'evalsha' | 'eval', { keys, args }: Call): Command {
+  private commandOf({ lua, digest, encoding }: Known, name: 'evalsha' | 'eval', { key, body }: Call): Command {
     const script = name === 'eval' ? lua : digest;
-    const text = textOf(keys, args);
-    if (text === null) {
-      return new PatientCommand(name, [script, keys.length, ...keys, ...(args as Argument[])], {
-        replyEncoding: encoding,
-      });
-    }
-    const command = new ScriptCommand(name, startOf(name, script, text.count) + text.text, encoding);
+    if (!('text' in body)) return new PatientCommand(name, [script, ...body], { replyEncoding: encoding });
+    const command = new ScriptCommand(name, script, body, encoding);
     // What a Cluster goes by, and would work out from the arguments that this command does not have.
-    if (this.redis.isCluster) (command as unknown as { slot: number | null }).slot = keys[0] ? slotOf(keys[0]) : null;
+    if (this.redis.isCluster) (command as unknown as { slot: number | null }).slot = key ? slotOf(key) : null;
     return command;
   }
 

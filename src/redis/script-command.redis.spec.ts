@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { Command } from 'ioredis';
-import { type ScriptArgument, ScriptCommand, startOf, textOf } from './script-command.redis.js';
+import { bodyOf, type ScriptArgument, ScriptCommand } from './script-command.redis.js';
 
 const text = fc.oneof(fc.string(), fc.string({ unit: 'binary' }), fc.constantFrom('', '\r\n', '$1\r\n'));
 const measured = text.map((some): ScriptArgument => ({ text: some, bytes: Buffer.byteLength(some) }));
@@ -20,8 +20,7 @@ describe('a command that is a text already', () => {
       fc.array(text),
       args,
       (name, script, keys, some) => {
-        const call = textOf(keys, some)!;
-        const command = new ScriptCommand(name, startOf(name, script, call.count) + call.text, 'utf8');
+        const command = new ScriptCommand(name, script, bodyOf(keys, some)!, 'utf8');
         const known = new Command(name, [script, keys.length, ...keys, ...some.map(plain)]);
         expect(command.toWritable()).toBe(known.toWritable({}));
       },
@@ -30,6 +29,6 @@ describe('a command that is a text already', () => {
   });
 
   it('is none where some of it is bytes', () => {
-    expect(textOf(['a'], ['b', Buffer.from('c')])).toBeNull();
+    expect(bodyOf(['a'], ['b', Buffer.from('c')])).toBeNull();
   });
 });
