@@ -1,7 +1,7 @@
 import type { Address } from '@relay/protocol';
 import type { EntryId } from './entry-id.js';
 import { msOf, sequenceOf } from './entry-id.js';
-import type { Entry } from './queue.repository.js';
+import type { Entry, MessageEntry } from './queue.repository.js';
 
 /** An entry as the log holds it, and until when anybody gets it, ms. Format: mailbox.lua. */
 export interface Unpacked {
@@ -18,27 +18,29 @@ export function unpackEntry(id: string, packed: string): Unpacked | null {
   const header = HEADER.exec(packed);
   if (header === null) return null;
   const [{ length }, letter, expires, sent, peer, messageId] = header as unknown as [string, ...string[]];
-  const place = { id: id as EntryId, sequence: sequenceOf(id as EntryId) };
+  // Each named, in place of a spread: that takes as long as all the rest.
+  const entryId = id as EntryId;
+  const sequence = sequenceOf(entryId);
   const timestamp = Number(sent);
   const expiresAt = Number(expires);
   if (letter !== 'm' && letter !== 'j') {
     const kind = RECEIPTS[letter as keyof typeof RECEIPTS];
-    const receipt = { kind, ...place, peer: peer as Address, messageId: messageId!, timestamp };
-    return { entry: receipt, expiresAt };
+    const from = peer as Address;
+    return { entry: { kind, id: entryId, sequence, peer: from, messageId: messageId!, timestamp }, expiresAt };
   }
   const content = letter === 'm' ? packed.slice(length) : parseContent(packed.slice(length));
   if (content === null) return null;
-  const queuedAt = msOf(place.id);
-  const entry = {
+  const message: MessageEntry = {
     kind: 'message',
-    ...place,
+    id: entryId,
+    sequence,
     from: peer as Address,
     messageId: messageId!,
     content,
     timestamp,
-    queuedAt,
+    queuedAt: msOf(entryId),
   };
-  return { entry: entry as Entry, expiresAt };
+  return { entry: message, expiresAt };
 }
 
 /** UTF-8 has no lone surrogates; where a content has some it is stored as a JSON string, which can name them. */
