@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { PatientCommand } from './patient-command.redis.js';
 import { replyCode } from './redis-error.redis.js';
 import { slotOf } from './redis-key.redis.js';
-import { type Argument, type Body, bodyOf, type ScriptArgument, ScriptCommand } from './script-command.redis.js';
+import { type Argument, type ScriptArgument, ScriptCommand, scriptPart, textOf } from './script-command.redis.js';
 
 /** One Lua script, known to every node of Redis by its digest and sent whole where it is not. */
 export interface Script {
@@ -18,8 +18,8 @@ export interface Script {
 interface Call {
   /** By which a Cluster knows where it goes. */
   readonly key: string | undefined;
-  /** As Redis reads it, or as it was given where some of it is bytes. */
-  readonly body: Body | readonly Argument[];
+  /** As Redis reads it, with the script's digest; or what is behind the script where some of that is bytes. */
+  readonly text: string | readonly Argument[];
 }
 
 interface Held {
@@ -30,6 +30,7 @@ interface Held {
 interface Known {
   readonly lua: string;
   readonly digest: string;
+  readonly byDigest: string;
   readonly encoding: 'utf8' | null;
   underWay: number;
   /** Redis knew no such script; in the order in which they were made. */
@@ -54,7 +55,8 @@ export class ScriptCalls {
 
   run(script: Script, keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown> {
     const known = this.known.get(script) ?? this.learn(script);
-    const call = { key: keys[0], body: bodyOf(keys, args) ?? [keys.length, ...keys, ...(args as readonly Argument[])] };
+    const text = textOf(known.byDigest, keys, args) ?? [keys.length, ...keys, ...(args as readonly Argument[])];
+    const call = { key: keys[0], text };
     if (known.forgotten.length === 0) return this.call(known, 'evalsha', call);
     return new Promise((resolve) => known.waiting.push({ call, resolve }));
   }
@@ -96,10 +98,13 @@ export class ScriptCalls {
     for (const { call, resolve } of waiting) resolve(this.call(known, 'evalsha', call));
   }
 
-  private commandOf({ lua, digest, encoding }: Known, name: 'evalsha' | 'eval', { key, body }: Call): Command {
-    const script = name === 'eval' ? lua : digest;
-    if (!('text' in body)) return new PatientCommand(name, [script, ...body], { replyEncoding: encoding });
-    const command = new ScriptCommand(name, script, body, encoding);
+  private commandOf(known: Known, name: 'evalsha' | 'eval', { key, text }: Call): Command {
+    const { lua, digest, encoding } = known;
+    if (typeof text !== 'string') {
+      return new PatientCommand(name, [name === 'eval' ? lua : digest, ...text], { replyEncoding: encoding });
+    }
+    const whole = name === 'eval' ? text.replace(known.byDigest, () => scriptPart('eval', lua)) : text;
+    const command = new ScriptCommand(name, whole, encoding);
     // What a Cluster goes by, and would work out from the arguments that this command does not have.
     if (this.redis.isCluster) (command as unknown as { slot: number | null }).slot = key ? slotOf(key) : null;
     return command;
@@ -109,7 +114,8 @@ export class ScriptCalls {
   private learn(script: Script): Known {
     const digest = createHash('sha1').update(script.lua).digest('hex');
     const encoding = script.inBytes === true ? null : ('utf8' as const);
-    const known = { lua: script.lua, digest, encoding, underWay: 0, forgotten: [], waiting: [] };
+    const byDigest = scriptPart('evalsha', digest);
+    const known = { lua: script.lua, digest, byDigest, encoding, underWay: 0, forgotten: [], waiting: [] };
     this.known.set(script, known);
     for (const node of this.primaries()) this.load(node, known);
     return known;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { Command } from 'ioredis';
-import { bodyOf, type ScriptArgument, ScriptCommand } from './script-command.redis.js';
+import { type ScriptArgument, ScriptCommand, scriptPart, textOf } from './script-command.redis.js';
 
 const text = fc.oneof(fc.string(), fc.string({ unit: 'binary' }), fc.constantFrom('', '\r\n', '$1\r\n'));
 const measured = text.map((some): ScriptArgument => ({ text: some, bytes: Buffer.byteLength(some) }));
@@ -20,7 +20,7 @@ describe('a command that is a text already', () => {
       fc.array(text),
       args,
       (name, script, keys, some) => {
-        const command = new ScriptCommand(name, script, bodyOf(keys, some)!, 'utf8');
+        const command = new ScriptCommand(name, textOf(scriptPart(name, script), keys, some)!, 'utf8');
         const known = new Command(name, [script, keys.length, ...keys, ...some.map(plain)]);
         expect(command.toWritable()).toBe(known.toWritable({}));
       },
@@ -29,6 +29,6 @@ describe('a command that is a text already', () => {
   });
 
   it('is none where some of it is bytes', () => {
-    expect(bodyOf(['a'], ['b', Buffer.from('c')])).toBeNull();
+    expect(textOf('script', ['a'], ['b', Buffer.from('c')])).toBeNull();
   });
 });

@@ -10,27 +10,30 @@ export interface Measured {
 
 export type ScriptArgument = Argument | Measured;
 
-/** How each part begins. */
-const DOLLAR = 0x24;
+/** Of each length, how a part of a call begins: made anew for each of two hundred parts they are most of a call's garbage. */
+const HEADS = Array.from({ length: 2048 }, (_, bytes) => `\r\n$${bytes}\r\n`);
 
-/** All of a call behind its script: number of keys, keys and arguments. */
-export interface Body {
-  readonly text: string;
-  /** How many these are. */
-  readonly count: number;
+/** A script as part of a call, by its digest or whole. */
+export function scriptPart(name: 'evalsha' | 'eval', script: string): string {
+  return head(name.length) + name + head(Buffer.byteLength(script)) + script;
 }
 
-/** As Redis reads it; `null` where some are bytes. */
-export function bodyOf(keys: readonly string[], args: readonly ScriptArgument[]): Body | null {
-  let text = numberText(keys.length);
-  for (const key of keys) text += bulk(key, Buffer.byteLength(key));
+/**
+ * A call as Redis reads it; `null` where some of it is bytes. In one piece: were it left to V8 to join a thousand parts when it is
+ * written, each would be an object of its own, kept for as long as Redis takes to answer and moved by each collection.
+ */
+export function textOf(script: string, keys: readonly string[], args: readonly ScriptArgument[]): string | null {
+  const parts = [`*${keys.length + args.length + 3}`, script];
+  addTo(parts, String(keys.length));
+  for (const key of keys) parts.push(head(Buffer.byteLength(key)), key);
   for (const arg of args) {
-    if (typeof arg === 'string') text += bulk(arg, Buffer.byteLength(arg));
-    else if (typeof arg === 'number') text += numberText(arg);
+    if (typeof arg === 'string') parts.push(head(Buffer.byteLength(arg)), arg);
+    else if (typeof arg === 'number') addTo(parts, String(arg));
     else if (Buffer.isBuffer(arg)) return null;
-    else text += bulk(arg.text, arg.bytes);
+    else parts.push(head(arg.bytes), arg.text);
   }
-  return { text: flat(text), count: 1 + keys.length + args.length };
+  parts.push('\r\n');
+  return parts.join('');
 }
 
 /**
@@ -38,38 +41,28 @@ export function bodyOf(keys: readonly string[], args: readonly ScriptArgument[])
  * at its length) takes as long as all the rest of it.
  */
 export class ScriptCommand extends PatientCommand {
-  private text: string;
-
-  /** `script`: its digest, or the whole of it. */
-  constructor(name: 'evalsha' | 'eval', script: string, { text, count }: Body, encoding: BufferEncoding | null) {
+  constructor(
+    name: 'evalsha' | 'eval',
+    private text: string,
+    encoding: BufferEncoding | null,
+  ) {
     super(name, [], { replyEncoding: encoding });
-    this.text = `*${count + 2}\r\n${bulk(name, name.length)}${bulk(script, Buffer.byteLength(script))}${text}`;
   }
 
   override toWritable(): string {
     return this.text;
   }
 
-  /** It is answered, and will not be written again. */
+  /** It is answered, and will not be written again: V8 may keep the command itself for long. */
   release(): void {
     this.text = '';
   }
 }
 
-/**
- * The same text, in one piece. Put together of a thousand parts, each of them is an object of its own that is kept, and moved by each
- * collection, for as long as Redis takes to answer.
- */
-function flat(text: string): string {
-  // V8 joins a text before it looks at a character; a look whose result made no difference would be left out of compiled code.
-  return text.charCodeAt(0) === DOLLAR ? text : Buffer.from(text).toString();
+function addTo(parts: string[], digits: string): void {
+  parts.push(head(digits.length), digits);
 }
 
-function numberText(number: number): string {
-  const digits = String(number);
-  return bulk(digits, digits.length);
-}
-
-function bulk(text: string, bytes: number): string {
-  return `$${bytes}\r\n${text}\r\n`;
+function head(bytes: number): string {
+  return HEADS[bytes] ?? `\r\n$${bytes}\r\n`;
 }
