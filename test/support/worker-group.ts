@@ -4,7 +4,6 @@ import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { OverviewDto } from '../../src/admin/admin.dto.js';
-import { eventually } from './redis-server.js';
 import { ROOT } from './relay-process.js';
 
 export interface LogLine {
@@ -21,12 +20,17 @@ export const ADMIN_TOKEN = 'the-admin-token-of-this-test-0123456789';
 export class WorkerGroup {
   stdout = '';
   stderr = '';
+  /** Its JSON log so far. */
+  readonly log: LogLine[] = [];
+  private unfinished = '';
+  private readonly watchers = new Set<() => void>();
   private readonly ended: Promise<[number | null, NodeJS.Signals | null]>;
 
   private constructor(readonly process: ChildProcess) {
-    process.stdout!.on('data', (chunk: Buffer) => (this.stdout += chunk.toString()));
+    process.stdout!.on('data', (chunk: Buffer) => this.take(chunk.toString()));
     process.stderr!.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
     this.ended = once(process, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
+    process.once('close', () => this.notify());
   }
 
   static launch(env: Readonly<Record<string, string>>): WorkerGroup {
@@ -38,23 +42,29 @@ export class WorkerGroup {
     return new WorkerGroup(child);
   }
 
-  /** Its JSON log so far. */
-  get log(): LogLine[] {
-    const lines = this.stdout.split('\n').slice(0, -1);
-    return lines.map((line) => JSON.parse(line) as LogLine);
-  }
-
   linesOf(msg: string): LogLine[] {
     return this.log.filter((line) => line.msg === msg);
   }
 
   /** The line with that text, whether it has been written or is to be; the `count`th of them. */
-  logged(msg: string, count = 1): Promise<LogLine> {
-    const find = (): Promise<LogLine | undefined> => {
-      if (this.hasEnded && this.linesOf(msg).length < count) throw new Error(this.stdout + this.stderr);
-      return Promise.resolve(this.linesOf(msg)[count - 1]);
-    };
-    return eventually(`${count} × ${msg}`, find, PATIENCE_MS);
+  async logged(msg: string, count = 1): Promise<LogLine> {
+    await new Promise<void>((resolve, reject) => {
+      const settle = (done: () => void): void => {
+        clearTimeout(timer);
+        this.watchers.delete(look);
+        done();
+      };
+      const giveUp = () =>
+        settle(() => reject(new Error(`waited for ${count} × ${msg}\n${this.stdout}${this.stderr}`)));
+      const look = (): void => {
+        if (this.linesOf(msg).length >= count) settle(resolve);
+        else if (this.hasEnded) giveUp();
+      };
+      const timer = setTimeout(giveUp, PATIENCE_MS);
+      this.watchers.add(look);
+      look();
+    });
+    return this.linesOf(msg)[count - 1]!;
   }
 
   async url(): Promise<string> {
@@ -101,6 +111,19 @@ export class WorkerGroup {
   async kill(): Promise<void> {
     if (!this.hasEnded) this.process.kill('SIGKILL');
     await this.ended;
+  }
+
+  /** Each line is parsed once: under traffic there are thousands. */
+  private take(text: string): void {
+    this.stdout += text;
+    const lines = (this.unfinished + text).split('\n');
+    this.unfinished = lines.pop()!;
+    for (const line of lines) this.log.push(JSON.parse(line) as LogLine);
+    this.notify();
+  }
+
+  private notify(): void {
+    for (const watch of [...this.watchers]) watch();
   }
 }
 
