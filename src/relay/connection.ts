@@ -32,6 +32,7 @@ import type { MailboxReader, ReaderEvents } from './mailbox-reader.js';
 import type { Room } from './room.js';
 import { OneAtATime } from './one-at-a-time.js';
 import type { Entrance, Opening, SignIn } from './sign-in.js';
+import { Told } from './told.js';
 import { UnstoredFrames } from './unstored-frames.js';
 import type { Waiting, WaitingRoom } from './waiting-room.js';
 
@@ -74,7 +75,6 @@ export interface Joined {
   readonly maxFrameBytes: number;
 }
 
-const MAX_TOLD_READ = 256;
 /** Of a ping: a pong that answers nothing. A gateway may answer pings beside the client. */
 const UNASKED_WEIGHT = 0.1;
 
@@ -109,10 +109,8 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting, Inbox
   private presenceOwed: Map<Address, PresenceStatus> | null = null;
   private mustAskAgain: EntryId | null = null;
   private isPaused = false;
-  /** Messages whose `delivered` came by the mailbox before the store's answer to the send itself; made when first needed. */
-  private toldEarly: Set<string> | null = null;
-  /** The last messages that were told to be read; made when first needed. */
-  private toldRead: Set<string> | null = null;
+  /** Made when first needed. */
+  private told: Told | null = null;
   private isStopped = false;
   private whenSent: (() => void) | null = null;
   private unstored: UnstoredFrames | null = null;
@@ -342,11 +340,11 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting, Inbox
 
   /** That the message was delivered: what the store answers to its send is no news any more. */
   toldOf(to: Address, messageId: string): void {
-    if (this.inbox.sends > 0) (this.toldEarly ??= new Set<string>()).add(to + messageId);
+    if (this.inbox.sends > 0) (this.told ??= new Told()).toldEarly(to, messageId);
   }
 
   wasToldOf(to: Address, messageId: string): boolean {
-    return this.toldEarly?.has(to + messageId) === true;
+    return this.told?.wasToldEarly(to, messageId) === true;
   }
 
   /** A send or a receipt is on its way to the store; too many at once and the client is read no further. */
@@ -358,7 +356,8 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting, Inbox
   sendEnded(): void {
     this.inbox.sendEnded();
     if (this.inbox.sends === 0) {
-      this.toldEarly = null;
+      this.told?.sendsEnded();
+      if (this.told?.isEmpty === true) this.told = null;
       this.whenSent?.();
     }
     if (this.isPaused) this.resumeWhenPossible();
@@ -477,15 +476,10 @@ export class Connection implements PresenceWatcher, ReaderEvents, Waiting, Inbox
     this.host.failed(this, 'mailbox not read', error);
   }
 
-  /** Two ways lead to a sender, and `read` may come by the shorter: a `delivered` that follows would turn the tick back. */
-  private isNews({ kind, peer, messageId }: Receipt): boolean {
-    if (kind === 'expired') return true;
-    if (kind === 'delivered') return this.toldRead?.has(peer + messageId) !== true;
-    const toldRead = (this.toldRead ??= new Set<string>());
-    toldRead.add(peer + messageId);
-    if (toldRead.size <= MAX_TOLD_READ) return true;
-    const [oldest] = toldRead;
-    if (oldest !== undefined) toldRead.delete(oldest);
+  /** What is told to be read is remembered. */
+  private isNews(receipt: Receipt): boolean {
+    if (this.told?.isNews(receipt) === false) return false;
+    if (receipt.kind === 'read') (this.told ??= new Told()).toldRead(receipt.peer, receipt.messageId);
     return true;
   }
 
