@@ -110,6 +110,17 @@ describe('the supervisor', () => {
     expect(numbers()).toEqual([1, 2, 3]);
   });
 
+  it('has all load at once, and none but the first begin before that one is prepared', async () => {
+    obeys = () => false;
+    const started = supervise().start();
+    await settled();
+    expect(forks.map(said)).toEqual([['begin'], [], []]);
+    obeys = () => true;
+    forks[0]!.say({ type: 'prepared' });
+    await started;
+    expect(forks.map(said)).toEqual(Array(3).fill(['begin', 'listen']));
+  });
+
   it('tries one first, and says why it cannot start with its exit code', async () => {
     obeys = (message, worker) => {
       worker.say({ type: 'failed', exitCode: 69, reasons: ['Redis does not answer'] });
@@ -117,7 +128,9 @@ describe('the supervisor', () => {
       return false;
     };
     await expect(supervise().start()).rejects.toMatchObject({ exitCode: 69, reasons: ['Redis does not answer'] });
-    expect(forks).toHaveLength(1);
+    await settled();
+    expect(forks.map(said)).toEqual([['begin'], [], []]);
+    expect(forks.every(({ hasEnded }) => hasEnded)).toBe(true);
   });
 
   it('ends those that started where another one cannot, or dies without a word', async () => {

@@ -71,14 +71,14 @@ export class Supervisor implements WorkerEvents {
   }
 
   /**
-   * Resolves with the URL once all listen. Rejects with `StartError`, once, where one cannot start; then none runs. The first
-   * goes ahead: what keeps it from starting would keep all of them.
+   * Resolves with the URL once all listen. Rejects with `StartError`, once, where one cannot start; then none runs. All load
+   * at once, which takes the time; then the first goes ahead: what keeps it from starting would keep all of them.
    */
   async start(): Promise<string> {
     try {
       const [first, ...others] = this.places;
-      await this.launch(first!).prepared;
-      await Promise.all(others.map((place) => this.launch(place).prepared));
+      const { prepared } = this.launch(first!);
+      await Promise.all([prepared, ...others.map((place) => this.launch(place, prepared).prepared)]);
       let url = '';
       for (const worker of this.workers) url = await worker.listen();
       this.isUp = true;
@@ -159,9 +159,9 @@ export class Supervisor implements WorkerEvents {
     return { wanted: this.wanted, processes };
   }
 
-  private launch(place: Place): WorkerProcess {
+  private launch(place: Place, mayBegin = Promise.resolve()): WorkerProcess {
     const { fork, beginning, count, monotonic } = this.options;
-    const worker = new WorkerProcess(fork(), { ...beginning, worker: place.number, count }, this);
+    const worker = new WorkerProcess(fork(), { ...beginning, worker: place.number, count }, this, mayBegin);
     place.worker = worker;
     place.startedAt = monotonic();
     place.unanswered = 0;

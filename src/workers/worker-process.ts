@@ -54,6 +54,8 @@ export class WorkerProcess {
     private readonly forked: Forked,
     private readonly beginning: Omit<Beginning, 'opened'>,
     private readonly events: WorkerEvents,
+    /** Where it rejects, it never begins. */
+    private readonly mayBegin: Promise<void>,
   ) {
     this.questions = new Questions((id, question) => this.send({ type: 'ask', id, question }));
     this.ended = this.untilEnd();
@@ -94,7 +96,10 @@ export class WorkerProcess {
   private take(message: ToPrimary): void {
     switch (message.type) {
       case 'hello':
-        return this.begin();
+        return void this.mayBegin.then(
+          () => this.begin(),
+          () => undefined,
+        );
       case 'listening':
         this.isListening = true;
         return;
