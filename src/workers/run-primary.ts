@@ -23,6 +23,7 @@ export async function runPrimary(settings: Settings, environment: Readonly<Recor
   const { environment: kind, logLevel, drainSeconds, workerCount: count } = settings;
   const logger = Logger.create({ level: logLevel, json: kind === 'production' });
   endOnBugs(logger);
+  logger.info('starting workers', { workers: count });
   const namingKey = randomBytes(NAMING_KEY_BYTES).toString('hex');
   const supervisor: Supervisor = new Supervisor({
     count,

@@ -70,6 +70,7 @@ describe('several workers', () => {
       expect(nodes.map(({ pid }) => pid)).not.toContain(group.process.pid);
       const health = (await (await fetch(`${await group.url()}/health`)).json()) as object;
       expect(health).toMatchObject({ status: 'ok', connections: 6, workers: 2 });
+      expect(group.log[0]).toMatchObject({ level: 30, msg: 'starting workers', workers: 2 });
       for (const client of clients) await client.close();
       await group.logged('connection ended', 6);
       expect(new Set(group.linesOf('connection ended').map(({ worker }) => worker))).toEqual(new Set([1, 2]));
