@@ -1,17 +1,21 @@
-/** How one process of a relay is. */
-export interface ProcessHealth {
+/** What one process of a relay knows of itself. */
+export interface ProcessState {
   /** WebSockets that are open. */
   readonly connections: number;
   /** Whether it lets nobody in. */
   readonly isDraining: boolean;
+}
+
+/** That, and how the store answers it. */
+export interface ProcessHealth extends ProcessState {
   readonly store: 'up' | 'no answer in time' | 'unavailable';
 }
 
-export interface GroupHealth {
+export interface Group<Told extends ProcessState> {
   /** How many processes there ought to be. */
   readonly wanted: number;
   /** Of those that run and answered in time; at least one. */
-  readonly processes: readonly ProcessHealth[];
+  readonly processes: readonly Told[];
 }
 
 /** The processes behind one port, which are one relay to whoever counts, watches or limits it: `WORKERS`, or one alone. */
@@ -19,8 +23,9 @@ export abstract class Siblings {
   /** This one among them. */
   abstract readonly count: number;
 
-  /** How all of them are; `own` tells it of this one. */
-  abstract health(own: () => Promise<ProcessHealth>): Promise<GroupHealth>;
+  /** How all of them are, without a question to the store; `own` tells it of this one. */
+  abstract state(own: () => ProcessState): Promise<Group<ProcessState>>;
+  abstract health(own: () => Promise<ProcessHealth>): Promise<Group<ProcessHealth>>;
 
   /** WebSockets that the others have open, in all and from one network; a few ms late. */
   abstract readonly openElsewhere: number;
@@ -41,7 +46,11 @@ export class SoleProcess extends Siblings {
   override readonly count = 1;
   override readonly openElsewhere = 0;
 
-  override async health(own: () => Promise<ProcessHealth>): Promise<GroupHealth> {
+  override state(own: () => ProcessState): Promise<Group<ProcessState>> {
+    return Promise.resolve({ wanted: 1, processes: [own()] });
+  }
+
+  override async health(own: () => Promise<ProcessHealth>): Promise<Group<ProcessHealth>> {
     return { wanted: 1, processes: [await own()] };
   }
 

@@ -9,7 +9,7 @@ import {
 } from '@nestjs/terminus';
 import { Clock } from '../common/clock.js';
 import { ApiProblems } from '../common/problem.dto.js';
-import { type GroupHealth, type ProcessHealth, Siblings } from '../common/siblings.js';
+import { type Group, type ProcessHealth, Siblings } from '../common/siblings.js';
 import { QueueRepository } from '../queue/queue.repository.js';
 import { HealthDto } from './health.dto.js';
 import { OwnHealth } from './own-health.js';
@@ -31,7 +31,8 @@ export class HealthController {
   @Get()
   @ApiOkResponse({ type: HealthDto })
   async summary(): Promise<HealthDto> {
-    const [{ pending }, { processes }] = await Promise.all([this.queue.ledger(), this.ask()]);
+    const state = this.siblings.state(() => this.own.state());
+    const [{ pending }, { processes }] = await Promise.all([this.queue.ledger(), state]);
     return {
       status: processes.every(({ isDraining }) => isDraining) ? 'draining' : 'ok',
       timestamp: this.clock.now(),
@@ -52,14 +53,10 @@ export class HealthController {
   @Get('ready')
   @HealthCheck({ swaggerDocumentation: false })
   async ready(): Promise<HealthCheckResult> {
-    const group = await this.ask();
+    const group = await this.siblings.health(() => this.own.read());
     const open = group.processes.filter(({ isDraining }) => !isDraining);
     const checks = [() => this.store(open.length > 0 ? open : group.processes), () => this.accepting(open)];
     return this.health.check(this.siblings.isAlone ? checks : [...checks, () => this.workers(group)]);
-  }
-
-  private ask(): Promise<GroupHealth> {
-    return this.siblings.health(() => this.own.read());
   }
 
   private store(processes: readonly ProcessHealth[]): HealthIndicatorResult {
@@ -74,7 +71,7 @@ export class HealthController {
   }
 
   /** One that is being replaced gets no connections: the others take them. */
-  private workers({ wanted, processes }: GroupHealth): HealthIndicatorResult {
+  private workers({ wanted, processes }: Group<ProcessHealth>): HealthIndicatorResult {
     return this.indicators.check('workers').up({ wanted, running: processes.length });
   }
 }

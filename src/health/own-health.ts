@@ -1,4 +1,4 @@
-import type { ProcessHealth } from '../common/siblings.js';
+import type { ProcessHealth, ProcessState } from '../common/siblings.js';
 import type { QueueRepository } from '../queue/queue.repository.js';
 import type { Admission } from '../relay/admission.js';
 import type { Connections } from '../relay/connections.js';
@@ -13,9 +13,13 @@ export class OwnHealth {
     private readonly admission: Pick<Admission, 'isDraining'>,
   ) {}
 
+  state(): ProcessState {
+    return { connections: this.connections.size, isDraining: this.admission.isDraining };
+  }
+
   async read(): Promise<ProcessHealth> {
     const store = await this.askStore();
-    return { connections: this.connections.size, isDraining: this.admission.isDraining, store };
+    return { ...this.state(), store };
   }
 
   private async askStore(): Promise<ProcessHealth['store']> {

@@ -14,8 +14,11 @@ export interface Beginning {
   readonly opened: readonly Change[];
 }
 
-/** `ping`: whether it turns; `health`: a `ProcessHealth` of a worker, a `GroupHealth` of the primary; `metrics`: as prom-client's JSON. */
-export type Question = 'ping' | 'health' | 'metrics';
+/** A worker answers with a `ProcessState` or `ProcessHealth`, the primary with a `Group` of them. */
+export type GroupQuestion = 'state' | 'health';
+
+/** `ping`: whether it turns; `metrics`: as prom-client's JSON. */
+export type Question = 'ping' | GroupQuestion | 'metrics';
 
 interface Ask {
   readonly type: 'ask';

@@ -98,6 +98,7 @@ function stopWhenTold(
 function answer(link: PrimaryLink, app: App): void {
   const [health, metrics] = [app.get(OwnHealth, { strict: false }), app.get(MetricsService, { strict: false })];
   link.answer('ping', () => Promise.resolve(null));
+  link.answer('state', () => Promise.resolve(health.state()));
   link.answer('health', () => health.read());
   link.answer('metrics', () => metrics.json());
   link.on('pass on', ({ isOn }) => {

@@ -298,15 +298,16 @@ describe('the supervisor', () => {
     expect(isOver).toBe(false);
   });
 
-  it('gives the health of those that answer', async () => {
+  it.each(['state', 'health'] as const)('gives the %s of those that answer', async (question) => {
     const supervisor = supervise(2);
     await supervisor.start();
-    const health = { connections: 3, isDraining: false, store: 'up' as const };
+    const told = { connections: 3, isDraining: false, ...(question === 'health' ? { store: 'up' } : {}) };
     obeys = (message, worker) => {
-      if (message.type === 'ask') worker.say({ type: 'answer', id: message.id, value: health });
+      if (message.type !== 'ask') return false;
+      worker.say({ type: 'answer', id: message.id, value: message.question === question ? told : null });
       return false;
     };
-    expect(await supervisor.health()).toEqual({ wanted: 2, processes: [health, health] });
+    expect(await supervisor.asked(question)).toEqual({ wanted: 2, processes: [told, told] });
   });
 
   it('tries again where no process can be made, whether Node throws that or only tells it', async () => {

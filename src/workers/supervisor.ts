@@ -1,7 +1,7 @@
 import type { Logger } from '../common/logger.js';
-import type { GroupHealth, ProcessHealth } from '../common/siblings.js';
+import type { Group, ProcessState } from '../common/siblings.js';
 import { EXIT_DRAIN_TIMEOUT, StartError } from '../common/start-error.js';
-import type { Beginning, Change, Question } from './messages.js';
+import type { Beginning, Change, GroupQuestion, Question } from './messages.js';
 import { type Ended, EXIT_FAILED, type Forked, type WorkerEvents, WorkerProcess } from './worker-process.js';
 
 export interface SupervisorOptions {
@@ -23,8 +23,8 @@ const STEADY_MS = 60_000;
 const FIRST_DELAY_MS = 500;
 const MAX_DELAY_MS = 30_000;
 /** The store of a worker answers within 500 ms, or does not. */
-const HEALTH_WITHIN_MS = 800;
-const HEALTH_EVERY_MS = 100;
+const ANSWER_WITHIN_MS = 800;
+const ASK_EVERY_MS = 100;
 const PING_EVERY_MS = 10_000;
 /** In a row; as often as a liveness probe would ask before it has a process killed. */
 const UNANSWERED_PINGS = 3;
@@ -44,7 +44,10 @@ interface Place {
 /** Keeps so many workers running, and knows what they have to know of each other. */
 export class Supervisor implements WorkerEvents {
   private readonly places: readonly Place[];
-  private latestHealth: { readonly at: number; readonly health: Promise<GroupHealth> } | null = null;
+  private readonly latest = new Map<
+    GroupQuestion,
+    { readonly at: number; readonly group: Promise<Group<ProcessState>> }
+  >();
   private isUp = false;
   private isStopping = false;
   /** Workers that were started in place of others. */
@@ -118,12 +121,13 @@ export class Supervisor implements WorkerEvents {
   }
 
   /** Nobody limits who asks: however often that is, workers and their store are asked ten times a second. */
-  health(): Promise<GroupHealth> {
+  group(question: GroupQuestion): Promise<Group<ProcessState>> {
     const now = this.options.monotonic();
-    if (this.latestHealth === null || now - this.latestHealth.at >= HEALTH_EVERY_MS) {
-      this.latestHealth = { at: now, health: this.askHealth() };
-    }
-    return this.latestHealth.health;
+    const latest = this.latest.get(question);
+    if (latest !== undefined && now - latest.at < ASK_EVERY_MS) return latest.group;
+    const group = this.askAll(question);
+    this.latest.set(question, { at: now, group });
+    return group;
   }
 
   begins(worker: WorkerProcess): readonly Change[] {
@@ -150,12 +154,12 @@ export class Supervisor implements WorkerEvents {
   }
 
   asked(question: Question): Promise<unknown> {
-    return question === 'health' ? this.health() : Promise.resolve(null);
+    return question === 'state' || question === 'health' ? this.group(question) : Promise.resolve(null);
   }
 
-  private async askHealth(): Promise<GroupHealth> {
-    const answers = await Promise.all(this.listening.map((worker) => worker.ask('health', HEALTH_WITHIN_MS)));
-    const processes = answers.filter((answer): answer is ProcessHealth => Boolean(answer));
+  private async askAll(question: GroupQuestion): Promise<Group<ProcessState>> {
+    const answers = await Promise.all(this.listening.map((worker) => worker.ask(question, ANSWER_WITHIN_MS)));
+    const processes = answers.filter((answer): answer is ProcessState => Boolean(answer));
     return { wanted: this.wanted, processes };
   }
 

@@ -1,5 +1,5 @@
-import { type GroupHealth, type ProcessHealth, Siblings } from '../common/siblings.js';
-import type { Beginning } from './messages.js';
+import { type Group, type ProcessHealth, type ProcessState, Siblings } from '../common/siblings.js';
+import type { Beginning, GroupQuestion } from './messages.js';
 import { OpenConnections } from './open-connections.js';
 import type { PrimaryLink } from './primary-link.js';
 
@@ -33,11 +33,12 @@ export class WorkerSiblings extends Siblings {
     return this.elsewhere.of(network);
   }
 
-  /** Where the primary does not answer, this process speaks for itself. */
-  override async health(own: () => Promise<ProcessHealth>): Promise<GroupHealth> {
-    const group = (await this.link.ask('health', GROUP_WITHIN_MS)) as GroupHealth | undefined;
-    if (group !== undefined && group.processes.length > 0) return group;
-    return { wanted: this.count, processes: [await own()] };
+  override state(own: () => ProcessState): Promise<Group<ProcessState>> {
+    return this.ask('state', own);
+  }
+
+  override health(own: () => Promise<ProcessHealth>): Promise<Group<ProcessHealth>> {
+    return this.ask('health', own);
   }
 
   override opened(network: string, by: 1 | -1): void {
@@ -49,6 +50,16 @@ export class WorkerSiblings extends Siblings {
 
   override accepting(isOn: boolean): void {
     void this.link.tell({ type: 'accepting', isOn });
+  }
+
+  /** Where the primary does not answer, this process speaks for itself. */
+  private async ask<Told extends ProcessState>(
+    question: GroupQuestion,
+    own: () => Told | Promise<Told>,
+  ): Promise<Group<Told>> {
+    const group = (await this.link.ask(question, GROUP_WITHIN_MS)) as Group<Told> | undefined;
+    if (group !== undefined && group.processes.length > 0) return group;
+    return { wanted: this.count, processes: [await own()] };
   }
 
   private tell(): void {
