@@ -1,4 +1,4 @@
-import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import { Clock } from '../common/clock.js';
 import { Logger } from '../common/logger.js';
@@ -19,27 +19,23 @@ import { TICK_MS } from '../relay/liveness.js';
 import { SessionWatch } from '../relay/session-watch.js';
 import { Rooms } from '../relay/room.js';
 import { VERDICT_SWEEP_MS, Verdicts } from '../relay/verdicts.js';
-
-interface Job {
-  readonly name: string;
-  readonly everyMs: number;
-  readonly run: () => void | Promise<void>;
-}
+import { Jobs } from './jobs.js';
 
 const MINUTE_MS = 60_000;
+/** One that is under way at the end of the relay waits for the store no longer. */
+const END_WITHIN_MS = 2_000;
 /** Another node looks. */
 const NOT_OURS = { imbalance: 0, checked: 0, skipped: 0 };
 
-/** Everything that runs by itself. A job never overlaps itself, and one that fails is logged and runs again. */
+/** Everything that runs by itself. */
 @Injectable()
-export class Schedule implements OnApplicationBootstrap {
-  private readonly jobs: readonly Job[];
-  private readonly running = new Set<string>();
+export class Schedule implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly jobs: Jobs;
 
   constructor(
     private readonly registry: SchedulerRegistry,
-    private readonly logger: Logger,
-    private readonly metrics: Metrics,
+    logger: Logger,
+    metrics: Metrics,
     clock: Clock,
     connections: Connections,
     delivery: Delivery,
@@ -55,7 +51,7 @@ export class Schedule implements OnApplicationBootstrap {
     bans: Bans,
     beat: NodeBeat,
   ) {
-    this.jobs = [
+    const all = [
       { name: 'answer sends', everyMs: VERDICT_SWEEP_MS, run: () => verdicts.sweep() },
       { name: 'settle receipts', everyMs: VERDICT_SWEEP_MS, run: () => delivery.settle() },
       { name: 'look for missed mail', everyMs: 5_000, run: () => delivery.recheck() },
@@ -85,10 +81,11 @@ export class Schedule implements OnApplicationBootstrap {
       { name: 'keep sessions in use', everyMs: 10 * MINUTE_MS, run: () => sessions.look() },
       { name: 'sweep presence', everyMs: SWEEP_EVERY_MS, run: () => presence.sweep() },
     ];
+    this.jobs = new Jobs(all, logger, metrics);
   }
 
   onApplicationBootstrap(): void {
-    for (const { name, everyMs } of this.jobs) {
+    for (const { name, everyMs } of this.jobs.all) {
       const interval = setInterval(() => void this.run(name), everyMs);
       // Nothing that runs by itself keeps a process alive.
       interval.unref();
@@ -96,19 +93,13 @@ export class Schedule implements OnApplicationBootstrap {
     }
   }
 
+  /** Nest ends this module before the store's: jobs that are under way still have one. */
+  onApplicationShutdown(): Promise<void> {
+    return this.jobs.end(END_WITHIN_MS);
+  }
+
   /** Runs one now, unless it is running. Never rejects. */
-  async run(name: string): Promise<void> {
-    const job = this.jobs.find((known) => known.name === name);
-    if (job === undefined) throw new Error(`No job is called ${name}`);
-    if (this.running.has(name)) return;
-    this.running.add(name);
-    try {
-      await job.run();
-    } catch (error) {
-      this.metrics.jobsFailed.add('failed');
-      this.logger.error('scheduled job failed', error, { job: name });
-    } finally {
-      this.running.delete(name);
-    }
+  run(name: string): Promise<void> {
+    return this.jobs.run(name);
   }
 }
