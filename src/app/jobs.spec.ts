@@ -54,7 +54,7 @@ describe('Jobs', () => {
     expect(runs).toBe(2);
   });
 
-  it('end before the store does: none begins, and those under way are waited for', async () => {
+  it('end: none begins, and those under way are waited for', async () => {
     const first = jobs.run('work');
     let hasEnded = false;
     const end = jobs.end(LONG_MS).then(() => (hasEnded = true));
@@ -65,6 +65,15 @@ describe('Jobs', () => {
     await Promise.all([first, end]);
     await jobs.run('work');
     expect(runs).toBe(1);
+  });
+
+  it('may fail while they are waited for, and are told of', async () => {
+    const first = jobs.run('work');
+    const end = jobs.end(LONG_MS);
+    fail(new Error('no'));
+    await Promise.all([first, end]);
+    expect(lines).toMatchObject([{ level: 50, msg: 'scheduled job failed', job: 'work' }]);
+    expect(metrics.jobsFailed.counts.failed).toBe(1);
   });
 
   it('are waited for no longer than asked, and what cuts them short then is no failure', async () => {

@@ -11,6 +11,8 @@ export interface Job {
 export class Jobs {
   private readonly running = new Map<string, Promise<void>>();
   private isEnding = false;
+  /** Whoever still runs is waited for no longer. */
+  private isOver = false;
 
   constructor(
     readonly all: readonly Job[],
@@ -28,20 +30,21 @@ export class Jobs {
     await run;
   }
 
-  /** None begins any more; resolves once those under way have ended, or after `withinMs`. What cuts them short then is no failure. */
+  /** None begins any more; resolves once those under way have ended, or after `withinMs`: what cuts one short after that is no failure. */
   async end(withinMs: number): Promise<void> {
     this.isEnding = true;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise((resolve) => (timer = setTimeout(resolve, withinMs)));
     await Promise.race([Promise.all(this.running.values()), late]);
     clearTimeout(timer);
+    this.isOver = true;
   }
 
   private async attempt({ name, run }: Job): Promise<void> {
     try {
       await run();
     } catch (error) {
-      if (this.isEnding) return this.logger.debug('scheduled job cut short', { job: name });
+      if (this.isOver) return this.logger.debug('scheduled job cut short', { job: name });
       this.metrics.jobsFailed.add('failed');
       this.logger.error('scheduled job failed', error, { job: name });
     }

@@ -23,8 +23,9 @@ export abstract class Siblings {
   /** This one among them. */
   abstract readonly count: number;
 
-  /** How all of them are, without a question to the store; `own` tells it of this one. */
+  /** How all of them are; `own` tells it of this one. */
   abstract state(own: () => ProcessState): Promise<Group<ProcessState>>;
+  /** The same, after each has asked the store. */
   abstract health(own: () => Promise<ProcessHealth>): Promise<Group<ProcessHealth>>;
 
   /** WebSockets that the others have open, in all and from one network; a few ms late. */

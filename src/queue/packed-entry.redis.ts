@@ -18,15 +18,17 @@ export function unpackEntry(id: string, packed: string): Unpacked | null {
   const header = HEADER.exec(packed);
   if (header === null) return null;
   const [{ length }, letter, expires, sent, peer, messageId] = header as unknown as [string, ...string[]];
-  // Each named, in place of a spread: that takes as long as all the rest.
+  // Members one by one: a spread would be a sixth of the whole.
   const entryId = id as EntryId;
   const sequence = sequenceOf(entryId);
   const timestamp = Number(sent);
   const expiresAt = Number(expires);
   if (letter !== 'm' && letter !== 'j') {
     const kind = RECEIPTS[letter as keyof typeof RECEIPTS];
-    const from = peer as Address;
-    return { entry: { kind, id: entryId, sequence, peer: from, messageId: messageId!, timestamp }, expiresAt };
+    return {
+      entry: { kind, id: entryId, sequence, peer: peer as Address, messageId: messageId!, timestamp },
+      expiresAt,
+    };
   }
   const content = letter === 'm' ? packed.slice(length) : parseContent(packed.slice(length));
   if (content === null) return null;

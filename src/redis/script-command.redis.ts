@@ -53,7 +53,7 @@ export class ScriptCommand extends PatientCommand {
     return this.text;
   }
 
-  /** It is answered, and will not be written again: V8 may keep the command itself for long. */
+  /** It is answered, and will not be written again. Commands outlive their answers by some collections of the young generation. */
   release(): void {
     this.text = '';
   }

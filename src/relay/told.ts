@@ -6,9 +6,9 @@ export const MAX_TOLD_READ = 256;
 
 /** What a client was told of the messages it sent, as far as it decides whether later word of them is news. */
 export class Told {
-  /** Messages whose `delivered` came by the mailbox before the store's answer to the send itself; made when first needed. */
+  /** Messages whose `delivered` came by the mailbox before the store's answer to the send itself. */
   private early: Set<string> | null = null;
-  /** The last messages that were told to be read; made when first needed. */
+  /** The last messages that were told to be read. */
   private read: Set<string> | null = null;
 
   /** Whether there is nothing to remember. */

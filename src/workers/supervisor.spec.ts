@@ -301,13 +301,36 @@ describe('the supervisor', () => {
   it.each(['state', 'health'] as const)('gives the %s of those that answer', async (question) => {
     const supervisor = supervise(2);
     await supervisor.start();
-    const told = { connections: 3, isDraining: false, ...(question === 'health' ? { store: 'up' } : {}) };
+    const told = { connections: 3, isDraining: false };
     obeys = (message, worker) => {
       if (message.type !== 'ask') return false;
-      worker.say({ type: 'answer', id: message.id, value: message.question === question ? told : null });
+      if (worker === forks[1]) setImmediate(() => worker.end(1, null));
+      else worker.say({ type: 'answer', id: message.id, value: message.question === question ? told : null });
       return false;
     };
-    expect(await supervisor.asked(question)).toEqual({ wanted: 2, processes: [told, told] });
+    expect(await supervisor.asked(question)).toEqual({ wanted: 2, processes: [told] });
+  });
+
+  it('asks its workers each question ten times a second at most', async () => {
+    const supervisor = supervise(2);
+    await supervisor.start();
+    const questions: string[] = [];
+    obeys = (message, worker) => {
+      if (message.type !== 'ask') return false;
+      questions.push(message.question);
+      worker.say({ type: 'answer', id: message.id, value: { question: message.question, nowMs } });
+      return false;
+    };
+    const answer = (question: string) => ({ wanted: 2, processes: Array(2).fill({ question, nowMs: 0 }) });
+    for (const now of [0, 99]) {
+      nowMs = now;
+      expect(await supervisor.asked('state')).toEqual(answer('state'));
+      expect(await supervisor.asked('health')).toEqual(answer('health'));
+    }
+    expect(questions).toEqual(['state', 'state', 'health', 'health']);
+    nowMs = 100;
+    await supervisor.asked('state');
+    expect(questions).toHaveLength(6);
   });
 
   it('tries again where no process can be made, whether Node throws that or only tells it', async () => {

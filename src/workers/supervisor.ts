@@ -22,7 +22,7 @@ export interface SupervisorOptions {
 const STEADY_MS = 60_000;
 const FIRST_DELAY_MS = 500;
 const MAX_DELAY_MS = 30_000;
-/** The store of a worker answers within 500 ms, or does not. */
+/** A worker whose store is to answer gives it 500 ms. */
 const ANSWER_WITHIN_MS = 800;
 const ASK_EVERY_MS = 100;
 const PING_EVERY_MS = 10_000;
@@ -120,7 +120,7 @@ export class Supervisor implements WorkerEvents {
     for (const worker of this.workers) worker.kill();
   }
 
-  /** Nobody limits who asks: however often that is, workers and their store are asked ten times a second. */
+  /** Nobody limits who asks: however often that is, workers are asked each question ten times a second. */
   group(question: GroupQuestion): Promise<Group<ProcessState>> {
     const now = this.options.monotonic();
     const latest = this.latest.get(question);

@@ -102,6 +102,22 @@ describe('an outage of Redis', () => {
     }
   });
 
+  it('that is over before the relay has stopped fails no job that was under way', async () => {
+    const redis = await RedisServer.start();
+    try {
+      relay = await startRelay({ env: { STORAGE: 'redis', REDIS_URL: redis.url } });
+      redis.pause();
+      const job = relay.run('pass on receipts');
+      const stopped = relay.app.close();
+      await new Promise(setImmediate);
+      redis.resume();
+      await Promise.all([job, stopped]);
+      expect(relay.log()).not.toMatch(/scheduled job (failed|cut short)/);
+    } finally {
+      await redis.close();
+    }
+  });
+
   it('at its memory limit refuses messages; who comes to fetch theirs makes room', async () => {
     const redis = await RedisServer.start({ maxmemory: '4mb' });
     try {

@@ -1,5 +1,6 @@
 import { RelayError } from '@relay/protocol';
 import { Command, type Redis } from 'ioredis';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { Metrics } from '../../src/common/metrics.js';
@@ -138,6 +139,18 @@ describe('the Redis client', () => {
     await redis.command('SCRIPT', 'FLUSH', 'SYNC');
     const answers = await Promise.all(['b', 'c', 'd'].map((text) => client.run(ECHO, ['k'], [text])));
     expect(answers).toEqual(['b', 'c', 'd']);
+  });
+
+  it('sends them again as they were, whatever they hold', async () => {
+    await connect();
+    const digest = createHash('sha1').update(ECHO.lua).digest('hex');
+    const looksLikeTheScript = `\r\n$7\r\nevalsha\r\n$40\r\n${digest}`;
+    const texts = [looksLikeTheScript, looksLikeTheScript.repeat(100), "$& $` $' $1 $$", '', 'grüße \ud83d\udc4b'];
+    await redis.command('SCRIPT', 'FLUSH', 'SYNC');
+    for (const text of texts) {
+      expect(await client.run(ECHO, [looksLikeTheScript], [text])).toBe(text);
+      await redis.command('SCRIPT', 'FLUSH', 'SYNC');
+    }
   });
 
   it('keeps the calls of one script in their order while Redis forgets it', async () => {

@@ -23,6 +23,8 @@ export class WorkerGroup {
   /** Its JSON log so far. */
   readonly log: LogLine[] = [];
   private unfinished = '';
+  /** Nothing is written any more. */
+  private isSilent = false;
   private readonly watchers = new Set<() => void>();
   private readonly ended: Promise<[number | null, NodeJS.Signals | null]>;
 
@@ -30,7 +32,10 @@ export class WorkerGroup {
     process.stdout!.on('data', (chunk: Buffer) => this.take(chunk.toString()));
     process.stderr!.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
     this.ended = once(process, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
-    process.once('close', () => this.notify());
+    process.once('close', () => {
+      this.isSilent = true;
+      this.notify();
+    });
   }
 
   static launch(env: Readonly<Record<string, string>>): WorkerGroup {
@@ -58,7 +63,7 @@ export class WorkerGroup {
         settle(() => reject(new Error(`waited for ${count} × ${msg}\n${this.stdout}${this.stderr}`)));
       const look = (): void => {
         if (this.linesOf(msg).length >= count) settle(resolve);
-        else if (this.hasEnded) giveUp();
+        else if (this.isSilent) giveUp();
       };
       const timer = setTimeout(giveUp, PATIENCE_MS);
       this.watchers.add(look);
@@ -118,12 +123,21 @@ export class WorkerGroup {
     this.stdout += text;
     const lines = (this.unfinished + text).split('\n');
     this.unfinished = lines.pop()!;
-    for (const line of lines) this.log.push(JSON.parse(line) as LogLine);
+    for (const line of lines) this.log.push(parsed(line));
     this.notify();
   }
 
   private notify(): void {
     for (const watch of [...this.watchers]) watch();
+  }
+}
+
+/** What is no JSON is a line as well, which no test waits for and each message of a failure shows. */
+function parsed(line: string): LogLine {
+  try {
+    return JSON.parse(line) as LogLine;
+  } catch {
+    return { level: 0, msg: line };
   }
 }
 
