@@ -12,6 +12,7 @@ import type {
 } from '../../src/queue/queue.repository.js';
 import { addressOf } from '../support/classic-client.js';
 import type { ManualClock } from '../support/manual-clock.js';
+import { ALICE, BOB, BOX, HOUR_MS, message } from '../support/one-mailbox.js';
 
 export interface QueueUnderTest {
   /** Of the same store. */
@@ -24,13 +25,9 @@ export interface QueueUnderTest {
 }
 
 /** What every adapter is opened with. */
-export const CONTRACT = { retentionMs: 60 * 60 * 1000, maxReceipts: 20, maxDevices: 4, historyMs: 0 } as const;
+export const CONTRACT = { retentionMs: HOUR_MS, maxReceipts: 20, maxDevices: 4, historyMs: 0 } as const;
 
-const BOX = addressOf(1) as Address;
-const ALICE = addressOf(2) as Address;
-const BOB = addressOf(3) as Address;
 const ROOMY: MailboxLimits = { maxMessages: 1000, maxBytes: 1_000_000, senderShare: 1, overflow: 'reject' };
-const HOUR_MS = CONTRACT.retentionMs;
 
 /** The rules of `QueueRepository`, for every implementation. */
 export function queueContract(
@@ -49,15 +46,6 @@ export function queueContract(
     });
 
     afterEach(() => close());
-
-    const message = (messageId: string, more: Partial<NewMessage> = {}): NewMessage => ({
-      from: ALICE,
-      messageId,
-      content: `content of ${messageId}`,
-      timestamp: 5,
-      ttlMs: HOUR_MS,
-      ...more,
-    });
 
     const append = async (messageId: string, more: Partial<NewMessage> = {}, limits = ROOMY): Promise<Appended> =>
       queue.append(BOX, message(messageId, more), limits);

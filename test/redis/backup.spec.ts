@@ -23,33 +23,26 @@ import { RedisSessionRepository } from '../../src/auth/session.repository.redis.
 import { RedisBanRepository } from '../../src/bans/ban.repository.redis.js';
 import { RedisKeyRepository } from '../../src/keys/key.repository.redis.js';
 import { MailboxAudit } from '../../src/queue/mailbox-audit.redis.js';
-import type { MailboxLimits, NewMessage } from '../../src/queue/queue.repository.js';
+import type { NewMessage } from '../../src/queue/queue.repository.js';
 import { RedisClient } from '../../src/redis/redis-client.redis.js';
 import { bucketOf } from '../../src/redis/redis-key.redis.js';
 import { addressOf } from '../support/classic-client.js';
 import { Device } from '../support/device.js';
 import { ManualClock } from '../support/manual-clock.js';
+import { HOUR_MS, message as plainMessage, ROOMY } from '../support/one-mailbox.js';
 import { type OpenQueue, openQueue } from '../support/redis-queue.js';
 import { RedisCluster, type RedisServer, usesRedis } from '../support/redis-server.js';
 import { startRelay } from '../support/relay.js';
 import { ROOT } from '../support/relay-process.js';
 
-const HOUR_MS = 60 * 60 * 1000;
 const RULES = { retentionMs: HOUR_MS, historyMs: 0, maxReceipts: 20, maxDevices: 4 };
-const LIMITS: MailboxLimits = { maxMessages: 1000, maxBytes: 10_000_000, senderShare: 1, overflow: 'reject' };
 const ALICE = addressOf(900) as Address;
 
 const { jest } = import.meta;
 
 const box = (n: number): Address => addressOf(n) as Address;
-const message = (messageId: string, more: Partial<NewMessage> = {}): NewMessage => ({
-  from: ALICE,
-  messageId,
-  content: `content of ${messageId}`,
-  timestamp: 5,
-  ttlMs: HOUR_MS,
-  ...more,
-});
+const message = (messageId: string, more: Partial<NewMessage> = {}): NewMessage =>
+  plainMessage(messageId, { from: ALICE, ...more });
 
 describe('backup and restore', () => {
   const shared = usesRedis();
@@ -83,7 +76,7 @@ describe('backup and restore', () => {
 
   async function fill(mailboxes: number, messages: number, name = 'm'): Promise<void> {
     for (let n = 1; n <= mailboxes; n++) {
-      for (let i = 1; i <= messages; i++) await node.queue.append(box(n), message(`${name}${n}-${i}`), LIMITS);
+      for (let i = 1; i <= messages; i++) await node.queue.append(box(n), message(`${name}${n}-${i}`), ROOMY);
     }
   }
 
@@ -105,14 +98,14 @@ describe('backup and restore', () => {
     await fill(3, 4);
     const keys = new RedisKeyRepository(node.client, clock);
     await keys.put(box(1), 'a key');
-    await node.queue.append(box(1), message('lone', { content: 'lone \ud800, 𝔘, \u0000' }), LIMITS);
+    await node.queue.append(box(1), message('lone', { content: 'lone \ud800, 𝔘, \u0000' }), ROOMY);
     const { entries } = await node.queue.read(box(1), null, 2, 1_000_000);
     await node.queue.open(box(1), 'phone');
     await node.queue.open(box(1), 'laptop');
     await node.queue.acknowledge(box(1), { device: 'phone', upTo: entries[1]!.id });
     await node.queue.appendReceipts(ALICE, [{ kind: 'read', peer: box(1), messageId: 'x', timestamp: 1 }]);
     await node.contacts.put('blocked', box(2), box(3));
-    expect(await node.queue.append(box(2), message('ghost', { from: box(3) }), LIMITS)).toEqual({ kind: 'blocked' });
+    expect(await node.queue.append(box(2), message('ghost', { from: box(3) }), ROOMY)).toEqual({ kind: 'blocked' });
     await save();
     const other = await elsewhere();
     const { messages, kept } = await bring(other.client);
@@ -133,8 +126,8 @@ describe('backup and restore', () => {
     expect(await new RedisKeyRepository(other.client, clock).count()).toBe(1);
     await expectBalance(other);
     // A repeat is known, and what comes next goes on in order.
-    expect(await other.queue.append(box(1), message('m1-3'), LIMITS)).toMatchObject({ kind: 'repeat' });
-    expect(await other.queue.append(box(1), message('next'), LIMITS)).toMatchObject({ kind: 'stored' });
+    expect(await other.queue.append(box(1), message('m1-3'), ROOMY)).toMatchObject({ kind: 'repeat' });
+    expect(await other.queue.append(box(1), message('next'), ROOMY)).toMatchObject({ kind: 'stored' });
     await expectBalance(other);
     await other.close();
   });
@@ -149,7 +142,7 @@ describe('backup and restore', () => {
       for (let i = 0; isBusy; i++) {
         const mailbox = box(1 + (i % mailboxes));
         const id = `live${i}`;
-        await node.queue.append(mailbox, message(id), LIMITS);
+        await node.queue.append(mailbox, message(id), ROOMY);
         sent.set(mailbox, [...(sent.get(mailbox) ?? []), id]);
         if (i % 7 === 0) {
           const { entries } = await node.queue.read(mailbox, null, 1, 1_000_000);
@@ -191,7 +184,7 @@ describe('backup and restore', () => {
   it('reads a mailbox again that changes between two slices', async () => {
     await fill(1, 60);
     const reader = await openQueue(redis, clock, RULES, node.client.prefix);
-    disturb(reader.client, 'read-unit', (time) => node.queue.append(box(1), message(`later${time}`), LIMITS));
+    disturb(reader.client, 'read-unit', (time) => node.queue.append(box(1), message(`later${time}`), ROOMY));
     await save({ sliceEntries: 16 }, reader.client);
     await reader.close();
     const other = await elsewhere();
@@ -207,11 +200,7 @@ describe('backup and restore', () => {
     path += ending;
     for (let n = 1; n <= 40; n++) {
       for (let i = 1; i <= 3; i++) {
-        await node.queue.append(
-          box(n),
-          message(`m${n}-${i}`, { content: randomBytes(10_000).toString('hex') }),
-          LIMITS,
-        );
+        await node.queue.append(box(n), message(`m${n}-${i}`, { content: randomBytes(10_000).toString('hex') }), ROOMY);
       }
     }
     const reader = await openQueue(redis, clock, RULES, node.client.prefix);
@@ -254,7 +243,7 @@ describe('backup and restore', () => {
     await fill(3, 2);
     await save();
     const other = await elsewhere();
-    await other.queue.append(box(1), message('here'), LIMITS);
+    await other.queue.append(box(1), message('here'), ROOMY);
     const before = await keysOf(other.client);
     await expect(bring(other.client)).rejects.toThrow('--merge');
     expect(await keysOf(other.client)).toEqual(before);
@@ -278,12 +267,12 @@ describe('backup and restore', () => {
     it.each(['the list', 'the mailbox'])('keeps out who is blocked, where the backup brings %s', async (brought) => {
       const [withList, withMailbox] = brought === 'the list' ? [node, other] : [other, node];
       await withList.contacts.put('blocked', box(2), box(3));
-      await withMailbox.queue.append(box(2), message('before'), LIMITS);
+      await withMailbox.queue.append(box(2), message('before'), ROOMY);
       await save();
       const version = `${other.client.prefix}blv:{${bucketOf(box(2))}}`;
       const before = Number(await other.client.command('GET', version));
       await merge();
-      expect(await other.queue.append(box(2), message('after', { from: box(3) }), LIMITS)).toEqual({ kind: 'blocked' });
+      expect(await other.queue.append(box(2), message('after', { from: box(3) }), ROOMY)).toEqual({ kind: 'blocked' });
       expect(await idsIn(other, box(2))).toEqual(['before']);
       // Whoever knows the list as it was reads it again.
       expect(Number(await other.client.command('GET', version)) - before).toBe(brought === 'the list' ? 1 : 0);
@@ -481,7 +470,7 @@ describe('backup and restore', () => {
   describe('kinds of keys', () => {
     it('are all known, of whatever the relay writes', async () => {
       await fill(2, 2);
-      await node.queue.append(box(1), message('short', { ttlMs: 10 }), LIMITS);
+      await node.queue.append(box(1), message('short', { ttlMs: 10 }), ROOMY);
       clock.advance(20);
       while (await node.queue.purge());
       await new RedisKeyRepository(node.client, clock).put(box(1), 'a key');

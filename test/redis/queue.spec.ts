@@ -39,11 +39,6 @@ describe('mailboxes in Redis', () => {
     return found.map((key) => key.slice(node.client.prefix.length)).sort();
   };
 
-  const callsOf = async (command: string): Promise<number> => {
-    const stats = String(await redis.command('INFO', 'commandstats'));
-    return Number(new RegExp(`^cmdstat_${command}:calls=(\\d+)`, 'm').exec(stats)?.[1] ?? 0);
-  };
-
   const tag = `{${bucketOf(BOX)}}`;
 
   async function purge(): Promise<void> {
@@ -201,13 +196,13 @@ describe('mailboxes in Redis', () => {
   });
 
   it('looks through what it remembers when there is something to forget, not while all of it waits', async () => {
-    const before = await callsOf('hgetall');
+    const before = await redis.callsOf('hgetall');
     const entries = [];
     for (let i = 1; i <= 2048; i++) entries.push(await store(`m${i}`, {}, { ...ROOMY, maxMessages: 10_000 }));
-    expect(await callsOf('hgetall')).toBe(before);
+    expect(await redis.callsOf('hgetall')).toBe(before);
     await acknowledge(entries.at(-1)!.id);
     for (let i = 2049; i <= 3072; i++) await store(`m${i}`, {}, { ...ROOMY, maxMessages: 10_000 });
-    expect(await callsOf('hgetall')).toBe(before + 1);
+    expect(await redis.callsOf('hgetall')).toBe(before + 1);
     const fields = Number(await redis.command('HLEN', `${node.client.prefix}st:${tag}:${BOX}`));
     expect(fields).toBeLessThan(3072 - 512);
   });
@@ -503,9 +498,9 @@ describe('mailboxes in Redis', () => {
 
     it('is one call, also for several mailboxes', async () => {
       await store('first');
-      const before = await callsOf('evalsha');
+      const before = await redis.callsOf('evalsha');
       await Promise.all(others.flatMap((mailbox) => ['a', 'b', 'c'].map((id) => append(mailbox, id))));
-      expect((await callsOf('evalsha')) - before).toBe(1);
+      expect((await redis.callsOf('evalsha')) - before).toBe(1);
     });
 
     it('is stored once, where it is said twice', async () => {
@@ -535,12 +530,12 @@ describe('mailboxes in Redis', () => {
 
     it('is cut into calls that do not keep Redis for long', async () => {
       await store('first');
-      const before = await callsOf('evalsha');
+      const before = await redis.callsOf('evalsha');
       const long = { content: 'x'.repeat(100_000) };
       await Promise.all(Array.from({ length: 12 }, (_, i) => store(`m${i}`, long)));
-      expect((await callsOf('evalsha')) - before).toBe(4);
+      expect((await redis.callsOf('evalsha')) - before).toBe(4);
       await Promise.all(Array.from({ length: 200 }, (_, i) => store(`n${i}`)));
-      expect((await callsOf('evalsha')) - before).toBe(8);
+      expect((await redis.callsOf('evalsha')) - before).toBe(8);
     });
   });
 

@@ -11,28 +11,15 @@ import { bucketOf, BUCKETS } from '../../src/redis/redis-key.redis.js';
 import { RedisClient } from '../../src/redis/redis-client.redis.js';
 import { addressOf } from '../support/classic-client.js';
 import { ManualClock } from '../support/manual-clock.js';
+import { ALICE, BOB, BOX, HOUR_MS, message, ROOMY } from '../support/one-mailbox.js';
 import { type OpenQueue, openQueue } from '../support/redis-queue.js';
 import { RedisCluster, type RedisServer, usesRedis } from '../support/redis-server.js';
 import { ROOT } from '../support/relay-process.js';
 
-const HOUR_MS = 60 * 60 * 1000;
 const RULES = { retentionMs: HOUR_MS, historyMs: 0, maxReceipts: 20, maxDevices: 4 };
-const ROOMY: MailboxLimits = { maxMessages: 1000, maxBytes: 10_000_000, senderShare: 1, overflow: 'reject' };
 const TIGHT: MailboxLimits = { maxMessages: 8, maxBytes: 10_000_000, senderShare: 0.5, overflow: 'drop_oldest' };
-const BOX = addressOf(1) as Address;
-const ALICE = addressOf(2) as Address;
-const BOB = addressOf(3) as Address;
 
 const { jest } = import.meta;
-
-const message = (messageId: string, more: Partial<NewMessage> = {}): NewMessage => ({
-  from: ALICE,
-  messageId,
-  content: `content of ${messageId}`,
-  timestamp: 5,
-  ttlMs: HOUR_MS,
-  ...more,
-});
 
 /** The same numbers in each run. */
 function dice(seed: number): (below: number) => number {

@@ -146,6 +146,11 @@ export class RedisServer {
     return new RegExp(`^${field}:(.*?)\\r?$`, 'm').exec(text)?.[1];
   }
 
+  /** How often it was called: `callsOf('hget')`. */
+  async callsOf(command: string): Promise<number> {
+    return Number(/^calls=(\d+)/.exec((await this.info(`cmdstat_${command}`)) ?? '')?.[1] ?? 0);
+  }
+
   /** Ends it, whatever state it is in, and removes its directory. */
   async close(): Promise<void> {
     await this.kill();
