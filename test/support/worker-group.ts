@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { OverviewDto } from '../../src/admin/admin.dto.js';
+import { eventually } from './redis-server.js';
 import { ROOT } from './relay-process.js';
 
 export interface LogLine {
@@ -23,19 +24,12 @@ export class WorkerGroup {
   /** Its JSON log so far. */
   readonly log: LogLine[] = [];
   private unfinished = '';
-  /** Nothing is written any more. */
-  private isSilent = false;
-  private readonly watchers = new Set<() => void>();
   private readonly ended: Promise<[number | null, NodeJS.Signals | null]>;
 
   private constructor(readonly process: ChildProcess) {
     process.stdout!.on('data', (chunk: Buffer) => this.take(chunk.toString()));
     process.stderr!.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
     this.ended = once(process, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
-    process.once('close', () => {
-      this.isSilent = true;
-      this.notify();
-    });
   }
 
   static launch(env: Readonly<Record<string, string>>): WorkerGroup {
@@ -52,24 +46,12 @@ export class WorkerGroup {
   }
 
   /** The line with that text, whether it has been written or is to be; the `count`th of them. */
-  async logged(msg: string, count = 1): Promise<LogLine> {
-    await new Promise<void>((resolve, reject) => {
-      const settle = (done: () => void): void => {
-        clearTimeout(timer);
-        this.watchers.delete(look);
-        done();
-      };
-      const giveUp = () =>
-        settle(() => reject(new Error(`waited for ${count} × ${msg}\n${this.stdout}${this.stderr}`)));
-      const look = (): void => {
-        if (this.linesOf(msg).length >= count) settle(resolve);
-        else if (this.isSilent) giveUp();
-      };
-      const timer = setTimeout(giveUp, PATIENCE_MS);
-      this.watchers.add(look);
-      look();
-    });
-    return this.linesOf(msg)[count - 1]!;
+  logged(msg: string, count = 1): Promise<LogLine> {
+    const find = (): Promise<LogLine | undefined> => {
+      if (this.hasEnded && this.linesOf(msg).length < count) throw new Error(this.stdout + this.stderr);
+      return Promise.resolve(this.linesOf(msg)[count - 1]);
+    };
+    return eventually(`${count} × ${msg}`, find, PATIENCE_MS);
   }
 
   async url(): Promise<string> {
@@ -124,11 +106,6 @@ export class WorkerGroup {
     const lines = (this.unfinished + text).split('\n');
     this.unfinished = lines.pop()!;
     for (const line of lines) this.log.push(parsed(line));
-    this.notify();
-  }
-
-  private notify(): void {
-    for (const watch of [...this.watchers]) watch();
   }
 }
 
