@@ -120,16 +120,6 @@ export class Supervisor implements WorkerEvents {
     for (const worker of this.workers) worker.kill();
   }
 
-  /** Nobody limits who asks: however often that is, workers are asked each question ten times a second. */
-  group(question: GroupQuestion): Promise<Group<ProcessState>> {
-    const now = this.options.monotonic();
-    const latest = this.latest.get(question);
-    if (latest !== undefined && now - latest.at < ASK_EVERY_MS) return latest.group;
-    const group = this.askAll(question);
-    this.latest.set(question, { at: now, group });
-    return group;
-  }
-
   begins(worker: WorkerProcess): readonly Change[] {
     return this.workers.flatMap((other) => (other === worker ? [] : other.open.all()));
   }
@@ -155,6 +145,16 @@ export class Supervisor implements WorkerEvents {
 
   asked(question: Question): Promise<unknown> {
     return question === 'state' || question === 'health' ? this.group(question) : Promise.resolve(null);
+  }
+
+  /** Nobody limits who asks: however often that is, workers are asked each question ten times a second. */
+  private group(question: GroupQuestion): Promise<Group<ProcessState>> {
+    const now = this.options.monotonic();
+    const latest = this.latest.get(question);
+    if (latest !== undefined && now - latest.at < ASK_EVERY_MS) return latest.group;
+    const group = this.askAll(question);
+    this.latest.set(question, { at: now, group });
+    return group;
   }
 
   private async askAll(question: GroupQuestion): Promise<Group<ProcessState>> {
